@@ -1,0 +1,60 @@
+# Every target brings about the virtual environment it needs; `make` alone prints this help.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
+SOURCES := domain application adapters infrastructure entrypoints tests
+export PYTHONDONTWRITEBYTECODE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run check lint test bench clean
+
+help: ## print this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## make the virtual environment in .venv with the default install
+
+run: $(VENV)/.ready ## start the service on 127.0.0.1:8000 and print a fresh API key
+	@exec $(BIN)/colloquy serve --issue-key
+
+check: lint ## the gate: format, lint, types, import contracts, dependencies, fast tests
+	@$(BIN)/pytest -q -m "not slow and not bench"
+
+lint: $(VENV)/.ready-dev
+	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >$(VENV)/contracts.log || { cat $(VENV)/contracts.log; exit 1; }
+	@$(BIN)/deptry . >$(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
+
+test: lint espeak ## everything that `check` does, and the slow tests too
+	@$(BIN)/pytest -q -m "not bench" --durations=15
+
+bench: $(VENV)/.ready-dev ## measure speed, memory and accuracy (takes long; set COLLOQUY_TEST_SPEECH for real speech)
+	@for script in tests/bench/bench_*.py; do \
+	  module=$$(echo $${script%.py} | tr / .); echo "== $$module"; $(BIN)/python -m $$module || exit 1; done
+
+clean: ## remove the virtual environment and caches (never your data)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+.PHONY: espeak
+espeak: # the conversations of the end-to-end tests are spoken by espeak-ng
+	@command -v espeak-ng >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y espeak-ng >/dev/null; } \
+	  || { echo "the tests speak with espeak-ng: apt-get install espeak-ng"; exit 1; }
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null \
+	  && $(PYTHON) -m venv $(VENV); } \
+	  || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing (about a minute, under 1 GB) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@$(PIP) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,85 @@
+"""The compute ports answered by engines in killable children; the caller cannot tell them from engines at home.
+
+They must not touch what passes through, and never load the engine in this process.
+"""
+
+from dataclasses import replace
+from typing import cast
+
+from adapters.hosting.child import EngineChild
+from adapters.hosting.policy import Hosting
+from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
+from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
+from application.ports.system import ProgressSink
+from application.ports.voice_activity import VoiceActivityDetector
+from domain.media import DecodedAudio
+from domain.span import Span
+from domain.speaker import Diarization
+from domain.transcript import Recognition
+
+
+class _Hosted:
+    """What the hosted engines share: their child's life. `adapter` is unloaded and can be pickled."""
+
+    def __init__(self, adapter: object, hosting: Hosting) -> None:
+        self._child = EngineChild(adapter, hosting)
+        self._made_of = adapter, hosting
+
+    def __reduce__(self) -> tuple[type, tuple[object, Hosting]]:
+        """Travel as the adapter does: unloaded, and without the child, which is this process's."""
+        return type(self), self._made_of
+
+    def start(self) -> None:
+        """Start the child ahead of its first call, without waiting for it."""
+        self._child.start()
+
+    def close(self) -> None:
+        """End the child and give back its memory, once it is idle; a later call starts a fresh one."""
+        self._child.close()
+
+
+class HostedTranscriptionEngine(_Hosted, TranscriptionEngine):
+    """Recognises speech in a child that holds `engine`."""
+
+    def __init__(self, engine: TranscriptionEngine, hosting: Hosting) -> None:
+        super().__init__(engine, hosting)
+        self._engine = engine
+
+    def capabilities(self) -> EngineCapabilities:
+        """Ask the engine here: it loads nothing for that."""
+        return self._engine.capabilities()
+
+    def transcribe(
+        self, audio: DecodedAudio, window: Span, request: RecognitionRequest, on_progress: ProgressSink
+    ) -> Recognition:
+        """Have the child recognise the window."""
+        # Eight hours have ten thousand speech regions; pickling them for each window would cost more than the call.
+        nearby = replace(request, speech=tuple(region for region in request.speech if region.overlap(window)))
+        return cast("Recognition", self._child.call("transcribe", audio, window, nearby, on_progress=on_progress))
+
+
+class HostedDiarizationEngine(_Hosted, DiarizationEngine):
+    """Finds speakers in a child that holds `engine`."""
+
+    def __init__(self, engine: DiarizationEngine, hosting: Hosting) -> None:
+        super().__init__(engine, hosting)
+        self._engine = engine
+
+    def capabilities(self) -> DiarizerCapabilities:
+        """Ask the engine here: it loads nothing for that."""
+        return self._engine.capabilities()
+
+    def diarize(self, audio: DecodedAudio, request: DiarizationRequest, on_progress: ProgressSink) -> Diarization:
+        """Have the child find the turns."""
+        return cast("Diarization", self._child.call("diarize", audio, request, on_progress=on_progress))
+
+
+class HostedVoiceActivityDetector(_Hosted, VoiceActivityDetector):
+    """Finds speech in a child that holds `detector`."""
+
+    def __init__(self, detector: VoiceActivityDetector, hosting: Hosting) -> None:
+        super().__init__(detector, hosting)
+
+    def speech(self, audio: DecodedAudio, on_progress: ProgressSink) -> tuple[Span, ...]:
+        """Have the child find the regions."""
+        return cast("tuple[Span, ...]", self._child.call("speech", audio, on_progress=on_progress))

@@ -1,0 +1,51 @@
+"""What a parent and its engine child say to each other, as pickles; nothing here does any work.
+
+The parent sends the pickled adapter first and then one `Call` at a time. The child answers the adapter with `Ready`
+(or `Failed`), and each call with any number of `Progress` and one `Done` or `Failed`.
+"""
+
+from dataclasses import dataclass
+
+from domain.errors import ColloquyError
+
+STICKY_ERROR_EXIT = 86
+"""Exit code of a child that met a CUDA error after which every later call in the same process would fail too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Asks for a method of the adapter; a progress sink is put behind `arguments`."""
+
+    method: str
+    arguments: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The adapter is there, and loaded if that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The done fraction of the current call, 0 to 1: the only sign of life that counts."""
+
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The call's result, and the last fraction it reported."""
+
+    result: object
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The call's error as the caller shall see it; `trace` is the child's traceback, for the log alone."""
+
+    error: ColloquyError
+    trace: str
+
+
+Message = Ready | Progress | Done | Failed

@@ -1,0 +1,49 @@
+"""How an engine child is run: what it inherits, how patient its parent is, when it is replaced.
+
+It must not read the environment of this process: the container says what a child may see.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosting:
+    """How an engine child is run.
+
+    `environment` is all that the child inherits; a CUDA engine needs its library paths there, and no secret belongs in
+    it. `threads` sizes the OpenMP and BLAS pools; None leaves that to the libraries. `preload` loads an adapter that
+    has a `load()` method before its first call.
+
+    `stall_seconds` without progress end a child; a call that has made longer pauses before may take ten times its
+    usual one. After `max_calls`, or when a call leaves it with over `max_memory` bytes of its own (mapped files do not
+    count), the child is replaced.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    threads: int | None = None
+    downloads: bool = False
+    preload: bool = False
+    stall_seconds: float = 120.0
+    max_calls: int | None = None
+    max_memory: int | None = None
+
+    def child_environment(self) -> dict[str, str]:
+        """Give the child's whole environment; what keeps it quiet and offline cannot be overridden."""
+        pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        search = [str(_ROOT), *filter(None, [self.environment.get("PYTHONPATH")])]
+        return {
+            **self.environment,
+            **({} if self.threads is None else dict.fromkeys(pools, str(self.threads))),
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_OFFLINE": "0" if self.downloads else "1",
+            "PYANNOTE_METRICS_ENABLED": "0",
+            "PYTHONPATH": os.pathsep.join(search),
+            "PYTHONUNBUFFERED": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+        }

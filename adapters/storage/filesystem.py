@@ -1,0 +1,128 @@
+"""Blobs as files below one folder: written aside, made durable, then renamed into their place.
+
+File work happens in threads, a megabyte or more a time, and a step that has begun is finished even when its task is
+cancelled.
+"""
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from adapters.storage.durable import NO_FILE, PartialFile, remove, take_over
+from adapters.storage.keys import checked, folder_of
+from adapters.uninterrupted import uninterrupted
+from application.ports.blobs import BlobInfo, BlobNotFound, BlobStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_BATCH = 1024 * 1024
+"""Bytes that are worth a hop to a thread and back."""
+_PARTIAL = ".partial"
+"""Where files are written; no key starts with a dot."""
+
+
+class FilesystemBlobStore(BlobStore):
+    """Stores blobs below `root`, which is made when the first one comes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> BlobInfo:
+        """Store the chunks."""
+        place = self._place(key)
+        partial = PartialFile(self._root / _PARTIAL)
+        try:
+            batch = bytearray()
+            async for chunk in chunks:
+                batch += chunk
+                if len(batch) >= _BATCH:
+                    await _in_thread(partial.write, batch)
+                    batch = bytearray()
+            await _in_thread(partial.write, batch)
+            await _in_thread(partial.finish, place, self._root)
+        except BaseException:
+            await _in_thread(partial.discard)
+            raise
+        return BlobInfo(key=key, size=partial.size, sha256=partial.hash.hexdigest())
+
+    async def adopt(self, key: str, source: Path) -> BlobInfo:
+        """Move the file here, or copy it from another volume."""
+        try:
+            size, sha256 = await _in_thread(take_over, source, self._place(key), self._root)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        else:
+            return BlobInfo(key=key, size=size, sha256=sha256)
+        async with aclosing(_chunks(source)) as chunks:
+            info = await self.put(key, chunks)
+        await _in_thread(source.unlink)
+        return info
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        """Stream the file."""
+        try:
+            async with aclosing(_chunks(self._place(key))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except NO_FILE as error:
+            raise BlobNotFound(key) from error
+
+    async def fetch(self, key: str, into: Path) -> Path:  # noqa: ARG002 - the blob is a local file already
+        """Return the blob's own path."""
+        place = self._place(key)
+        if not await _in_thread(place.is_file):
+            raise BlobNotFound(key)
+        return place
+
+    async def delete(self, key: str) -> None:
+        """Remove the file."""
+        await _in_thread(remove, self._place(key), self._root)
+
+    async def list(self, prefix: str) -> AsyncIterator[str]:
+        """Walk the folder that the prefix names."""
+        for key in await _in_thread(_keys, self._root, prefix):
+            yield key
+
+    async def sweep_partial(self, older_than: timedelta) -> int:
+        """Remove what crashes left half written and untouched for so long; return how many files that were."""
+        return await _in_thread(_sweep, self._root / _PARTIAL, time.time() - older_than.total_seconds())
+
+    def _place(self, key: str) -> Path:
+        return self._root / checked(key)
+
+
+async def _in_thread(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await uninterrupted(asyncio.to_thread(step, *args, **kwargs))
+
+
+async def _chunks(path: Path) -> AsyncGenerator[bytes, None]:
+    with await _in_thread(path.open, "rb", 0) as file:
+        while chunk := await _in_thread(file.read, _BATCH):
+            yield chunk
+
+
+def _keys(root: Path, prefix: str) -> list[str]:
+    keys: list[str] = []
+    for folder, folders, files in os.walk(root / folder_of(prefix)):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = Path(folder).relative_to(root)
+        keys += [(below / name).as_posix() for name in files]
+    return sorted(key for key in keys if key.startswith(prefix))
+
+
+def _sweep(folder: Path, before: float) -> int:
+    swept = 0
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):  # it has just been finished
+            if path.stat().st_mtime <= before:
+                path.unlink()
+                swept += 1
+    return swept

@@ -1,0 +1,24 @@
+"""Cancelling a task."""
+
+from application.change_task import change_task
+from application.ports.persistence import NewUnitOfWork
+from application.query_tasks import owned
+from domain.task import OwnerId, Task, TaskId
+
+
+class CancelTask:
+    """Stops a queued task at once and asks a running one to stop; its worker notices within a second or two."""
+
+    def __init__(self, *, new_uow: NewUnitOfWork) -> None:
+        self._new_uow = new_uow
+
+    async def __call__(self, owner: OwnerId, task_id: TaskId) -> Task:
+        """Cancel; repeating it gives the same answer.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            WrongState: it has already ended otherwise.
+        """
+        async with self._new_uow() as uow:
+            await owned(uow, owner, task_id)
+        return await change_task(self._new_uow, task_id, lambda task, now: task.request_cancel(now=now))

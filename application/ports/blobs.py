@@ -1,0 +1,73 @@
+"""The port to bytes at rest: recordings and transcripts."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class BlobNotFound(Exception):
+    """There is no blob under that key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobInfo:
+    """A stored blob: size in bytes, SHA-256 of its content in hexadecimal."""
+
+    key: str
+    size: int
+    sha256: str
+
+
+class BlobStore(Protocol):
+    """Stores bytes under keys such as `media/<id>`: relative paths of letters, digits, `-`, `_`, `.` and `/`.
+
+    No part of a key is empty or starts with a dot. Every method raises ValueError for a key that is not one.
+    """
+
+    @abstractmethod
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> BlobInfo:
+        """Store the chunks; whole and durable when this returns, invisible until then, replacing an older blob.
+
+        If `chunks` raises, nothing is stored and the error is passed on.
+
+        Raises:
+            StorageFull: there is no room; nothing is stored.
+        """
+
+    @abstractmethod
+    async def adopt(self, key: str, source: Path) -> BlobInfo:
+        """Take over a finished local file, as `put` would; `source` is gone when this returns.
+
+        It is moved where that is possible, which spares a second write, and copied else. After an error it is still
+        there.
+
+        Raises:
+            StorageFull: there is no room; nothing is stored.
+        """
+
+    @abstractmethod
+    def open(self, key: str) -> AsyncIterator[bytes]:
+        """Stream a blob's content in chunks of bounded size.
+
+        Raises:
+            BlobNotFound: on the first chunk, if there is none.
+        """
+
+    @abstractmethod
+    async def fetch(self, key: str, into: Path) -> Path:
+        """Make the blob available as a local file: written to `into`, or where it already is, to be read only.
+
+        Raises:
+            BlobNotFound: there is none.
+            StorageFull: there is no room at `into`.
+        """
+
+    @abstractmethod
+    async def delete(self, key: str) -> None:
+        """Remove the blob; one that does not exist is no error."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> AsyncIterator[str]:
+        """Give the keys that start with `prefix`, sorted."""

@@ -1,0 +1,101 @@
+"""Recognition, window by window; each finished window is stored, and a restart goes on after the last one."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from application.hold import Hold
+from application.ports.asr import RecognitionRequest, TranscriptionEngine
+from application.ports.system import Clock
+from application.ports.voice_activity import VoiceActivityDetector
+from domain.media import DecodedAudio
+from domain.span import Span, covered, restricted
+from domain.stage import Stage, StageName, StageStatus
+from domain.task import Phase
+from domain.transcript import Recognition
+from domain.windows import plan_windows
+
+Speech = tuple[tuple[Span, ...], ...]
+"""For each track, the regions that hold speech."""
+_SPEECH = "speech"
+
+
+class Recognise:
+    """Finds the speech of each track, then recognises it in windows of at most `longest` ms."""
+
+    def __init__(self, *, vad: VoiceActivityDetector, asr: TranscriptionEngine, longest: int, clock: Clock) -> None:
+        self._vad = vad
+        self._asr = asr
+        self._longest = longest
+        self._clock = clock
+
+    async def speech(self, hold: Hold, tracks: Sequence[DecodedAudio]) -> tuple[Speech, Stage]:
+        """Return the speech regions of each track, from the checkpoint where an earlier attempt found them."""
+        started = self._clock.monotonic()
+        hold.progress.begin(Phase.DETECTING)
+        stored = (await hold.checkpoints()).get(_SPEECH)
+        if stored is not None and len(found := msgspec.json.decode(stored, type=Speech)) == len(tracks):
+            hold.progress.report(Phase.DETECTING, 1.0)
+            return found, Stage(
+                name=StageName.VOICE_ACTIVITY, status=StageStatus.REUSED, reason="from an earlier attempt"
+            )
+        regions = []
+        for number, track in enumerate(tracks):
+            sink = hold.sink(Phase.DETECTING, number / len(tracks), (number + 1) / len(tracks))
+            regions.append(await asyncio.to_thread(self._vad.speech, track, sink))
+        speech = tuple(regions)
+        await hold.checkpoint(_SPEECH, msgspec.json.encode(speech))
+        seconds = round(self._clock.monotonic() - started, 3)
+        return speech, Stage(
+            name=StageName.VOICE_ACTIVITY, status=StageStatus.RAN, engine="silero", device="cpu", seconds=seconds
+        )
+
+    async def __call__(
+        self, hold: Hold, tracks: Sequence[DecodedAudio], speech: Speech
+    ) -> tuple[tuple[tuple[Recognition, ...], ...], Stage]:
+        """Return each track's recognitions, in the order of its windows.
+
+        A language that was not asked for is the one heard in the first window with words, so that a recording does
+        not change its language from window to window.
+        """
+        started = self._clock.monotonic()
+        hold.progress.begin(Phase.TRANSCRIBING)
+        options, able = hold.task.options, self._asr.capabilities()
+        language, model = options.language.partition("-")[0], options.model or able.models[0]
+        stored = await hold.checkpoints()
+        total, done, reused, planned = sum(covered(regions) for regions in speech), 0, 0, 0
+        heard: list[tuple[Recognition, ...]] = []
+        for number, (track, regions) in enumerate(zip(tracks, speech, strict=True)):
+            request = RecognitionRequest(
+                speech=regions, language=language, model=model,
+                initial_prompt=options.initial_prompt, hotwords=options.hotwords,
+            )  # fmt: skip
+            recognitions = []
+            for window in plan_windows(regions, self._longest):
+                name, planned = f"window/{number}/{window.start}-{window.end}", planned + 1
+                share = covered(restricted(regions, window))
+                if payload := stored.get(name):
+                    recognition, reused = msgspec.json.decode(payload, type=Recognition), reused + 1
+                else:
+                    sink = hold.sink(Phase.TRANSCRIBING, done / total, (done + share) / total)
+                    request = replace(request, language=language)
+                    recognition = await asyncio.to_thread(self._asr.transcribe, track, window, request, sink)
+                    await hold.checkpoint(name, msgspec.json.encode(recognition))
+                if language == "auto" and recognition.segments:
+                    language = recognition.language
+                recognitions.append(recognition)
+                done += share
+                hold.progress.report(Phase.TRANSCRIBING, done / total)
+            heard.append(tuple(recognitions))
+        hold.progress.report(Phase.TRANSCRIBING, 1.0)
+        return tuple(heard), Stage(
+            name=StageName.RECOGNITION,
+            status=StageStatus.REUSED if planned and reused == planned else StageStatus.RAN,
+            engine=able.engine,
+            model=model,
+            device=able.device,
+            seconds=round(self._clock.monotonic() - started, 3),
+            reason=f"{reused} of {planned} windows from an earlier attempt" if reused else "",
+        )

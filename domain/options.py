@@ -1,0 +1,71 @@
+"""What a caller may ask of a transcription, checked for contradictions before a task exists."""
+
+import re
+from dataclasses import dataclass
+
+from domain.errors import InvalidOptions
+from domain.media import ChannelMode
+from domain.speaker import SpeakerHints
+
+MAX_SPEAKERS = 50
+"""More voices than that in one recording no diarizer here can tell apart; it also bounds memory."""
+MAX_PROMPT = 2_000
+"""Characters; Whisper keeps 224 tokens of a prompt, so more would be dropped unseen."""
+MAX_HOTWORDS = 200
+_LANGUAGE = re.compile(r"auto|[a-z]{2,3}(-[A-Za-z]{2,4})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionOptions:
+    """The effective options of one task; an empty `model` means the configured default."""
+
+    language: str = "auto"
+    model: str = ""
+    diarization: bool = True
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    channels: ChannelMode = ChannelMode.AUTO
+    initial_prompt: str = ""
+    hotwords: tuple[str, ...] = ()
+    format: str = "json"
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions.
+
+        Raises:
+            InvalidOptions: with a sentence that names the field.
+        """
+        for problem in self._problems():
+            raise InvalidOptions(problem)
+
+    def _problems(self) -> list[str]:
+        problems = []
+        counts = {
+            "num_speakers": self.num_speakers,
+            "min_speakers": self.min_speakers,
+            "max_speakers": self.max_speakers,
+        }
+        problems += [
+            f"{name} must be between 1 and {MAX_SPEAKERS}"
+            for name, count in counts.items()
+            if count is not None and not 1 <= count <= MAX_SPEAKERS
+        ]
+        if self.num_speakers is not None and (self.min_speakers is not None or self.max_speakers is not None):
+            problems.append("num_speakers is exact: it excludes min_speakers and max_speakers")
+        if self.min_speakers is not None and self.max_speakers is not None and self.min_speakers > self.max_speakers:
+            problems.append("min_speakers must not exceed max_speakers")
+        if not self.diarization and any(count is not None for count in counts.values()):
+            problems.append("speaker counts need diarization=true")
+        if not _LANGUAGE.fullmatch(self.language):
+            problems.append("language must be 'auto' or a code such as 'en' or 'pt-BR'")
+        if len(self.initial_prompt) > MAX_PROMPT:
+            problems.append(f"initial_prompt must not exceed {MAX_PROMPT} characters")
+        if len(self.hotwords) > MAX_HOTWORDS:
+            problems.append(f"hotwords must not exceed {MAX_HOTWORDS} entries")
+        return problems
+
+    @property
+    def hints(self) -> SpeakerHints:
+        """The speaker counts as the diarizer wants them."""
+        return SpeakerHints(exact=self.num_speakers, at_least=self.min_speakers, at_most=self.max_speakers)

@@ -1,0 +1,162 @@
+"""The `colloquy` command: a thin door; each command's work stands in its own file and is imported when it is called."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from infrastructure.load_settings import BadSettings, effective, load_settings, markdown_table
+from infrastructure.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # it would print local variables, keys among them
+    help="Who said what, and when.",
+    rich_markup_mode=None,
+)
+keys = typer.Typer(no_args_is_help=True, help="Issue, list and revoke API keys.")
+app.add_typer(keys, name="keys")
+
+
+class Exit:
+    """What the command's exit status means; 2 is a wrong call, as everywhere."""
+
+    FAILED = 1
+    BAD_SETTINGS = 78
+    MEDIA_REJECTED = 3
+    ENGINE_MISSING = 4
+    INTERRUPTED = 130
+
+
+class Format(StrEnum):
+    """What a transcript can be written as."""
+
+    TEXT = "text"
+    JSON = "json"
+    SRT = "srt"
+    VTT = "vtt"
+    TSV = "tsv"
+    RTTM = "rttm"
+
+
+class Channels(StrEnum):
+    """How the channels of a recording are treated."""
+
+    AUTO = "auto"
+    MIX = "mix"
+    SPLIT = "split"
+
+
+@app.command()
+def transcribe(
+    file: Annotated[
+        Path, typer.Argument(help="The recording: audio, or a video with audio.", exists=True, dir_okay=False)
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; standard output if absent.")
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", "-f")] = Format.TEXT,
+    lang: Annotated[str, typer.Option(help="Language code, or auto.")] = "auto",
+    model: Annotated[str, typer.Option(help="Model of the engine; its default if absent.")] = "",
+    diarization: Annotated[bool, typer.Option(help="Tell speakers apart.")] = True,
+    num_speakers: Annotated[int | None, typer.Option(help="Exact number of speakers.")] = None,
+    min_speakers: Annotated[int | None, typer.Option()] = None,
+    max_speakers: Annotated[int | None, typer.Option()] = None,
+    channels: Annotated[Channels, typer.Option(help="Mix them, or take each as a party.")] = Channels.AUTO,
+    initial_prompt: Annotated[str, typer.Option(help="Text that comes before the recording, as a hint.")] = "",
+    hotword: Annotated[list[str] | None, typer.Option(help="A word to expect; may be repeated.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Transcribe one recording here and now, without a server."""
+    from domain.errors import InvalidOptions
+    from domain.media import ChannelMode
+    from domain.options import TranscriptionOptions
+    from entrypoints.cli.transcribe import transcribe_file
+
+    try:
+        options = TranscriptionOptions(
+            language=lang, model=model, diarization=diarization, num_speakers=num_speakers, min_speakers=min_speakers,
+            max_speakers=max_speakers, channels=ChannelMode(channels.value), initial_prompt=initial_prompt,
+            hotwords=tuple(hotword or ()), format=format.value,
+        )  # fmt: skip
+    except InvalidOptions as error:
+        raise typer.BadParameter(error.detail) from error
+    raise typer.Exit(transcribe_file(_settings(), file, options, output, quiet=quiet))
+
+
+@app.command()
+def serve(
+    issue_key: Annotated[
+        bool, typer.Option("--issue-key", help="Print a fresh API key and a curl line to try.")
+    ] = False,
+) -> None:
+    """Run the whole service in this process."""
+    from entrypoints.cli.serve import serve_embedded
+
+    raise typer.Exit(serve_embedded(_settings(), issue_key=issue_key))
+
+
+@keys.command("issue")
+def issue_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    owner: Annotated[UUID | None, typer.Option(help="Share an owner's history; a new owner if absent.")] = None,
+) -> None:
+    """Make a key and print it: it is shown this once."""
+    from entrypoints.cli.keys import issue
+
+    issue(_settings(), name, owner)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Print every key, never its secret."""
+    from entrypoints.cli.keys import show
+
+    show(_settings())
+
+
+@keys.command("revoke")
+def revoke_key(key: Annotated[UUID, typer.Argument(help="The key's id, from `keys list`.")]) -> None:
+    """Shut a key out, from the next request on."""
+    from entrypoints.cli.keys import revoke
+
+    raise typer.Exit(revoke(_settings(), key))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which engines will run, and how to mend what is missing."""
+    from entrypoints.cli.doctor import examine
+
+    raise typer.Exit(examine(_settings()))
+
+
+@app.command()
+def config(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of the README.")] = False,
+) -> None:
+    """Check the configuration and print it as it is in force, secrets masked."""
+    if markdown:
+        typer.echo(markdown_table())
+        return
+    for name, value in effective(_settings()):
+        typer.echo(f"{name}={value}")
+
+
+def _settings() -> Settings:
+    try:
+        settings = load_settings()
+    except BadSettings as error:
+        for problem in error.problems:
+            typer.echo(f"colloquy: {problem}", err=True)
+        raise typer.Exit(Exit.BAD_SETTINGS) from error
+    return settings
+
+
+def main() -> None:
+    """Run the command."""
+    sys.exit(app())

@@ -1,0 +1,88 @@
+"""`colloquy serve`: the API and the work in one process, until a signal ends it."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from application.manage_api_keys import LOCAL_OWNER
+from entrypoints.embedded import DataFolderBusy, Embedded
+from entrypoints.http.app import create_app
+from entrypoints.http.limits import HttpLimits
+from entrypoints.http.server import listen, uvicorn_config
+from infrastructure.log_config import configure_logging
+from infrastructure.settings import PROJECT, Settings
+
+KEY_NAME = "local"
+SAMPLE = PROJECT / "tests" / "data" / "call.flac"
+_log = structlog.get_logger()
+
+
+def serve_embedded(settings: Settings, *, issue_key: bool) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit status."""
+    configure_logging(settings.log)
+    try:
+        listener = listen(settings.api.host, settings.api.port)
+    except OSError as error:
+        print(f"colloquy: cannot listen on {settings.api.host}:{settings.api.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    try:
+        return asyncio.run(_serve(settings, listener, issue_key=issue_key))
+    except DataFolderBusy as error:
+        print(f"colloquy: {error}", file=sys.stderr)
+        return 1
+    finally:
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: its own handling would end the process before its tasks are released."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Change nothing."""
+        yield
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, issue_key: bool) -> int:
+    async with Embedded(settings) as service:
+        limits = HttpLimits(spool_dir=settings.spool_dir, max_upload_bytes=settings.max.file_size)
+        server = _Server(uvicorn_config(create_app(service.api(), limits)))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+        greeting = asyncio.create_task(_greet(service, server, listener, issue_key=issue_key))
+        await server.serve(sockets=[listener])
+        greeting.cancel()
+    return 0
+
+
+async def _greet(service: Embedded, server: uvicorn.Server, listener: socket.socket, *, issue_key: bool) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells it by this flag alone
+        await asyncio.sleep(0.01)
+    host, port = listener.getsockname()[:2]
+    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    _log.info("ready", url=base, docs=f"{base}/docs", asr=service.container.asr_choice().engine,
+              diarization=service.container.diarizer_choice().engine)  # fmt: skip
+    if issue_key:
+        _, secret = await service.container.manage_api_keys().issue(KEY_NAME, owner=LOCAL_OWNER, replace_named=True)
+        print(_welcome(base, secret), flush=True)
+
+
+def _welcome(base: str, secret: str) -> str:
+    auth = f'-H "Authorization: Bearer {secret}"'
+    wait = "--fail --retry 100 --retry-delay 1 --retry-all-errors"
+    return f"""
+Colloquy listens on {base} (documentation: {base}/docs)
+
+API key, shown this once and valid until the next `make run`:
+  {secret}
+
+Try it with the recording that comes along; this prints who said what:
+  id=$(curl -sS {auth} -F file=@{SAMPLE} -F num_speakers=2 {base}/api/v1/transcribe | cut -d'"' -f4); \
+curl -s {wait} {auth} "{base}/api/v1/result/$id?format=text"
+"""

@@ -1,0 +1,109 @@
+"""What every request gets, whatever becomes of it: an id, a log line, safe headers, and an end to unread uploads.
+
+It wraps the whole application, because the router's own refusals must carry the same headers.
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from typing import cast
+
+import structlog
+from litestar.datastructures import Headers, MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+LINGER_SECONDS = 2.0
+"""How long a sender whose request was refused early may go on before it is cut off: closing at once would destroy
+the answer before the sender has read it (RFC 9112, section 9.6)."""
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_HEADERS = {
+    # A response that holds no page may load nothing; the documentation page loosens this for itself.
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+_log = structlog.get_logger()
+
+
+class RequestContext:
+    """Wraps an ASGI application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == ScopeType.HTTP:
+            await self._answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        given = Headers.from_scope(scope).get("x-request-id", "")
+        request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+        scope["state"]["request_id"] = request_id
+        exchange = _Exchange(scope, receive, send, request_id)
+        began = time.perf_counter()
+        with bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, exchange.receive, exchange.send)
+            finally:
+                # The template, never the path: a line of the log holds nothing that a caller wrote.
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    route=scope.get("path_template", ""),
+                    status=exchange.status,
+                    milliseconds=round((time.perf_counter() - began) * 1000),
+                )
+
+
+class _Exchange:
+    """One request and its response."""
+
+    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str) -> None:
+        self._receive = receive
+        self._send = send
+        self._request_id = request_id
+        headers = Headers.from_scope(scope)
+        self._unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        self._closing = False
+        self.status = 0
+
+    async def receive(self) -> HTTPReceiveMessage:
+        message = cast("HTTPReceiveMessage", await self._receive())
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._unread = False
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableScopeHeaders.from_message(message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            headers["x-request-id"] = self._request_id
+            if self._unread:
+                self._closing = True
+                headers["connection"] = "close"
+            await self._send(message)
+        elif message["type"] == "http.response.body" and self._closing and not message.get("more_body", False):
+            await self._send({"type": "http.response.body", "body": message["body"], "more_body": True})
+            await self._linger()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await self._send(message)
+
+    async def _linger(self) -> None:
+        """Let the sender finish, dropping what it sends, for a moment."""
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while self._unread:
+                    await self.receive()
+        except TimeoutError:
+            pass

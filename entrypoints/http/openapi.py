@@ -1,0 +1,76 @@
+"""What the API says of itself beyond its signatures: problems, the upload form, operation ids, where it is shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from litestar import Router
+from litestar.datastructures import ResponseHeader
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    License,
+    SecurityScheme,
+    Tag,
+)
+from litestar.types import Method
+from litestar.types.internal_types import PathParameterDefinition
+
+from entrypoints.http.problem_types import KINDS, PROBLEM_JSON, problem_type
+from entrypoints.http.reference_page import ReferencePage, stylesheet
+from entrypoints.http.schemas import Problem
+
+_BEARER = "api_key"
+SECURITY = [{_BEARER: list[str]()}]
+_EVERYWHERE = ("malformed_request", "unauthorized", "internal_error")
+_PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_ABOUT = """Recording in, who said what out. Hand in a recording, follow the task, fetch the transcript in any format.
+
+Every request but the health checks carries a key: `Authorization: Bearer cq_…`. Errors are problem details
+(RFC 9457) with a stable `code`; the header `X-Request-ID` of an answer finds it again in the log."""
+
+
+def openapi_config(version: str) -> OpenAPIConfig:
+    """Describe the API, and serve the description as a page and as JSON, neither of which needs the internet."""
+    policy = ResponseHeader(name="content-security-policy", value=_PAGE_POLICY)
+    page = Router("/docs", route_handlers=[stylesheet], include_in_schema=False, response_headers=[policy])
+    return OpenAPIConfig(
+        title="Colloquy",
+        version=version,
+        description=_ABOUT,
+        license=License(name="MIT", identifier="MIT"),
+        use_handler_docstrings=True,
+        operation_id_creator=_operation_id,
+        components=Components(security_schemes={_BEARER: SecurityScheme(type="http", scheme="bearer")}),
+        tags=[
+            Tag("Transcription", "From a recording to its transcript."),
+            Tag("Tasks", "What you have handed in."),
+            Tag("Health", "For whoever runs the service; no key needed."),
+        ],
+        openapi_router=page,
+        render_plugins=[ReferencePage(path="/"), JsonRenderPlugin()],
+    )
+
+
+def problems(*codes: str) -> Mapping[int, ResponseSpec]:
+    """Describe the problems that a route may answer with, beside those that every route may."""
+    specs: dict[int, ResponseSpec] = {}
+    for code in (*_EVERYWHERE, *codes):
+        kind = KINDS[code]
+        spec = specs.setdefault(
+            kind.status, ResponseSpec(Problem, generate_examples=False, media_type=PROBLEM_JSON, examples=[])
+        )
+        value = {"type": problem_type(code), "title": kind.title, "status": kind.status, "detail": "…", "code": code}
+        examples = cast("list[Example]", spec.examples)
+        examples.append(Example(summary=code, value=value))
+        spec.description = ", ".join(f"`{example.summary}`" for example in examples)
+    return specs
+
+
+def _operation_id(handler: HTTPRouteHandler, _method: Method, path: Sequence[str | PathParameterDefinition]) -> str:
+    """Name an operation after its handler; a second path of the same handler is called an alias."""
+    home = "health" if handler.tags == ["Health"] else "api"
+    return handler.handler_name if path[0] == home else f"{handler.handler_name}_alias"

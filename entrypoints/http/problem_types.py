@@ -1,0 +1,62 @@
+"""The one table of what can go wrong: each stable code with its HTTP status and title; it answers nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.task import TaskError
+from entrypoints.http.schemas import JobProblem
+
+PROBLEM_JSON = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row of the table: the HTTP status, the title that never varies, and the type's name if it is not the code."""
+
+    status: int
+    title: str
+    name: str = ""
+
+
+KINDS: Mapping[str, Kind] = {
+    "malformed_request": Kind(400, "The request cannot be read"),
+    "unauthorized": Kind(401, "A valid API key is required"),
+    "not_found": Kind(404, "There is no such thing"),
+    "model_not_found": Kind(404, "There is no such model"),
+    "method_not_allowed": Kind(405, "The method is not allowed here"),
+    "not_ready": Kind(409, "The result does not exist yet"),
+    "wrong_state": Kind(409, "The task's state does not allow this"),
+    "too_large": Kind(413, "The recording is too large", "audio-too-large"),
+    "form_too_large": Kind(413, "The form's text is too large"),
+    "unsupported_media": Kind(415, "The body's media type is not supported"),
+    "invalid_options": Kind(422, "The options are not valid"),
+    "unsupported_language": Kind(422, "The language is not supported"),
+    "empty_file": Kind(422, "The recording is empty"),
+    "not_media": Kind(422, "The file is neither audio nor video"),
+    "no_audio_stream": Kind(422, "The file has no audio"),
+    "no_audio_frames": Kind(422, "The file's audio is empty"),
+    "too_long": Kind(422, "The recording is too long", "audio-too-long"),
+    "decode_failed": Kind(422, "The recording cannot be decoded", "undecodable-audio"),
+    "headers_too_large": Kind(431, "The request's headers are too large"),
+    "engine_failed": Kind(500, "An engine failed"),
+    "engine_hung": Kind(500, "An engine made no progress and was stopped"),
+    "out_of_memory": Kind(500, "The engine ran out of memory"),
+    "worker_crashed": Kind(500, "The process working on the task died"),
+    "internal_error": Kind(500, "Something went wrong on our side"),
+    "model_unavailable": Kind(503, "The model is not available here"),
+    "storage_full": Kind(507, "There is no room left"),
+}
+
+
+def problem_type(code: str) -> str:
+    """Return the type of a problem: a path on this server that explains it."""
+    return f"/problems/{KINDS[code].name or code.replace('_', '-')}"
+
+
+def job_problem(error: TaskError) -> JobProblem:
+    """Show why a task ended in error."""
+    code = error.code if error.code in KINDS else "internal_error"
+    kind = KINDS[code]
+    return JobProblem(
+        type=problem_type(code), title=kind.title, status=kind.status, detail=error.detail, code=error.code
+    )

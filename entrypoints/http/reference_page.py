@@ -1,0 +1,41 @@
+"""Serves the API reference as a page that needs no script, no font and nothing from outside."""
+
+from pathlib import Path
+from typing import Any
+
+from litestar import MediaType, Request, get
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from entrypoints.http.problem_types import KINDS, problem_type
+from entrypoints.http.reference_html import render_reference
+
+_STYLE = Path(__file__).with_name("reference_page.css")
+
+
+class ReferencePage(OpenAPIRenderPlugin):
+    """Shows the OpenAPI description to people."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Write the page."""
+        return render_reference(openapi_schema, base=str(request.base_url).rstrip("/"))
+
+
+@get("/style.css", media_type=MediaType.CSS, sync_to_thread=False)
+def stylesheet() -> str:
+    """Give the page its looks."""
+    return _STYLE.read_text()
+
+
+@get("/", include_in_schema=False, sync_to_thread=False)
+def to_reference() -> Redirect:
+    """Send whoever opens the bare address to the reference."""
+    return Redirect("/docs")
+
+
+@get("/problems/{name:str}", include_in_schema=False, sync_to_thread=False)
+def explain_problem(name: FromPath[str]) -> Redirect:
+    """Make the `type` of a problem lead to its explanation."""
+    known = {problem_type(code): code for code in KINDS}
+    return Redirect(f"/docs#{known.get(f'/problems/{name}', 'problems')}")

@@ -1,0 +1,94 @@
+"""What goes over the wire, and how the domain's words map to it; seconds appear here and nowhere below."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from domain.task import TaskStatus
+
+_ID = "0198f3a2-7c1e-7d55-9b1e-3f6a2d1c4b5e"
+
+
+class FieldProblem(Struct, frozen=True, kw_only=True):
+    """What is wrong with one field or parameter."""
+
+    detail: str
+    pointer: Annotated[str, Meta(description="The field, as a JSON Pointer.", examples=["#/num_speakers"])]
+
+
+class JobProblem(Struct, frozen=True, kw_only=True):
+    """Why a task ended in error; the same object as an HTTP problem, without a request."""
+
+    type: Annotated[str, Meta(description="Identifies the kind of problem; a path that explains it.")]
+    title: Annotated[str, Meta(description="The kind of problem; always the same for a type.")]
+    status: Annotated[int, Meta(description="The HTTP status that belongs to it.")]
+    detail: Annotated[str, Meta(description="What happened this time.")]
+    code: Annotated[str, Meta(description="Stable, for programs.")]
+
+
+class Problem(JobProblem, frozen=True, kw_only=True, omit_defaults=True):
+    """An error, as RFC 9457 shapes it."""
+
+    instance: Annotated[str, Meta(description="The path that was asked.")] = ""
+    request_id: Annotated[str, Meta(description="Also in the header `X-Request-ID`, and in the log.")] = ""
+    errors: Annotated[list[FieldProblem], Meta(description="Each wrong field, where fields were wrong.")] = []
+    error: Annotated[JobProblem | None, Meta(description="Why the task failed, where its result was asked for.")] = None
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """A recording was accepted and will not be lost."""
+
+    task_id: Annotated[UUID, Meta(examples=[_ID])]
+    status: Annotated[TaskStatus, Meta(examples=["queued"])]
+    message: Annotated[str, Meta(examples=["Task successfully created"])]
+
+
+class TaskSummary(Struct, frozen=True, kw_only=True):
+    """A task as the history lists it."""
+
+    task_id: Annotated[UUID, Meta(examples=[_ID])]
+    status: Annotated[TaskStatus, Meta(examples=["processing"])]
+    progress: Annotated[int, Meta(ge=0, le=100, description="Percent of the whole.", examples=[42])]
+    eta_seconds: Annotated[int | None, Meta(description="Seconds to go, when that can be told.", examples=[75])]
+    phase: Annotated[str, Meta(description="What it is busy with.", examples=["transcribing"])]
+    phase_progress: Annotated[float, Meta(ge=0, le=1, description="Done part of the phase.", examples=[0.55])]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: Annotated[datetime | None, Meta(examples=[None])]
+    attempt: Annotated[int, Meta(description="How often work on it was begun.", examples=[1])]
+    duration_seconds: Annotated[float | None, Meta(description="Once decoded.", examples=[281.4])]
+    filename: Annotated[str, Meta(description="As it was handed in; for showing.", examples=["meeting.mp3"])]
+    error: Annotated[JobProblem | None, Meta(description="Why it ended in error.", examples=[None])]
+
+
+class TaskState(TaskSummary, frozen=True, kw_only=True):
+    """A task and how it goes."""
+
+    queue_position: Annotated[
+        int | None, Meta(description="How many wait before it; null once begun.", examples=[None])
+    ]
+
+
+class TaskPage(Struct, frozen=True, kw_only=True):
+    """One page of an owner's history, newest first."""
+
+    tasks: list[TaskSummary]
+    next_cursor: Annotated[str | None, Meta(description="Give it as `cursor` for the next page; null at the end.")]
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: Annotated[str, Meta(examples=["healthy"])]
+    version: Annotated[str, Meta(examples=["0.1.0"])]
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """Whether work can be taken, part by part."""
+
+    status: Annotated[str, Meta(description="`ready` or `unready`.", examples=["ready"])]
+    parts: Annotated[
+        dict[str, str], Meta(description="`ok`, or what is wrong.", examples=[{"database": "ok", "storage": "ok"}])
+    ]

@@ -1,0 +1,100 @@
+"""The database behind the units of work: connections, their settings, and bringing its tables up to date.
+
+SQLite has one connection a process, which writes, reads and checkpoints in turn. Two writers could only wait for each
+other, and before SQLite 3.51.3 a checkpoint that races another connection's write can corrupt the file
+(https://www.sqlite.org/wal.html#walresetbug).
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import structlog
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_SAFE_SQLITE = (3, 51, 3)
+_PRAGMAS = (
+    "busy_timeout = 30000",  # ms; another process, the command line say, may be writing: wait for it, never fail
+    "journal_mode = WAL",
+    "synchronous = FULL",  # a task that was accepted survives a power cut
+    "foreign_keys = ON",
+    "secure_delete = ON",  # what was deleted does not stay readable in free pages
+)
+_log = structlog.get_logger()
+
+
+def connect(url: str) -> AsyncEngine:
+    """Return the engine for the units of work of this process and event loop; `await engine.dispose()` ends it.
+
+    Raises:
+        ValueError: not the URL of an SQLite file.
+    """
+    target = _sqlite_file(url)
+    if sqlite3.sqlite_version_info < _SAFE_SQLITE:
+        _log.warning(
+            "sqlite_wal_reset_bug",
+            sqlite=sqlite3.sqlite_version,
+            fixed_in=".".join(map(str, _SAFE_SQLITE)),
+            consequence="one connection does all reading, writing and checkpointing",
+        )
+    # Whoever needs the connection waits for it in line; a limit would turn a slow disk into an error.
+    engine = create_async_engine(target, pool_size=1, max_overflow=0, pool_timeout=None, hide_parameters=True)
+    _configure(engine.sync_engine)
+    return engine
+
+
+def migrate(url: str) -> None:
+    """Create the database or bring its tables up to date; blocking, safe at every start and from several processes.
+
+    Either all of it happens or none: the migrations run in one transaction, which also keeps other processes out.
+
+    Raises:
+        ValueError: not the URL of an SQLite file.
+    """
+    # Imported here, because serving requests needs none of it.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    engine = blocking_engine(url)
+    try:
+        with engine.begin() as connection:
+            config = Config(attributes={"connection": connection})
+            config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def blocking_engine(url: str) -> Engine:
+    """Return an engine for migrations, with the same settings."""
+    engine = create_engine(_sqlite_file(url).set(drivername="sqlite"), hide_parameters=True)
+    _configure(engine)
+    return engine
+
+
+def _sqlite_file(url: str) -> URL:
+    """Parse the URL and see to a file that only this user can read, which SQLite's side files take after."""
+    target = make_url(url)
+    if target.drivername != "sqlite+aiosqlite" or target.database in {None, "", ":memory:"}:
+        raise ValueError("the database must be an SQLite file: sqlite+aiosqlite:///PATH")
+    path = Path(str(target.database))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return target
+
+
+def _configure(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by guesses of its own
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _(connection: Connection) -> None:
+        # A transaction that read first could not turn into a writing one once another process has written.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,66 @@
+"""Which engines this machine can run, and which of them `auto` takes; nothing is imported or loaded to find out."""
+
+import importlib.util
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from adapters.asr.weights import MODELS, find_weights
+from infrastructure.hub import hub_answers
+from infrastructure.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine and why it was taken; `fix` is one line on how to get a better one, empty where there is none."""
+
+    engine: str
+    reason: str
+    fix: str = ""
+
+
+def installed(module: str) -> bool:
+    """Whether a package can be imported, without importing it."""
+    return importlib.util.find_spec(module) is not None
+
+
+def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = None) -> Choice:
+    """Resolve `ASR_ENGINE`; an engine that was named is taken as it is and never replaced.
+
+    `auto` is faster-whisper when its weights are here or can be had, else PocketSphinx, whose model is in its package.
+    """
+    asr = settings.asr
+    if asr.engine != "auto":
+        return Choice(asr.engine, "named by ASR_ENGINE")
+    if not installed("faster_whisper"):
+        return Choice("pocketsphinx", "faster-whisper is not installed", "pip install faster-whisper")
+    if weights := find_weights(asr.model, settings.models_dir):
+        return Choice("faster_whisper", f"the weights of '{asr.model}' are here: {weights}")
+    fix = f"copy a CTranslate2 model to {settings.models_dir / asr.model}, or name its directory in ASR_MODEL"
+    if not settings.models.download:
+        return Choice("pocketsphinx", f"there are no weights of '{asr.model}' and MODELS_DOWNLOAD is off", fix)
+    if (ask_hub or hub_is_there)(settings):
+        return Choice("faster_whisper", f"the weights of '{asr.model}' can be had from {settings.models.hub_url}")
+    return Choice(
+        "pocketsphinx", f"there are no weights of '{asr.model}' and {settings.models.hub_url} does not answer", fix
+    )
+
+
+def choose_diarizer(settings: Settings) -> Choice:
+    """Resolve `DIARIZATION_ENGINE`; of what this version carries `auto` is the acoustic one, which needs nothing."""
+    if settings.diarization.engine != "auto":
+        return Choice(settings.diarization.engine, "named by DIARIZATION_ENGINE")
+    return Choice("acoustic", "built in; it needs no weights")
+
+
+def absent_models(asr: Choice, present: Collection[str]) -> dict[str, str]:
+    """Map the Whisper models that a request may name, but that are not `present`, to the reason."""
+    if asr.engine == "faster_whisper":
+        why = "its weights are not here, and downloads are off"
+    else:
+        why = f"{asr.engine} is in use because {asr.reason}"
+    return {name: why for name in MODELS if name not in present}
+
+
+def hub_is_there(settings: Settings) -> bool:
+    """Whether the model hub answers, as remembered beside the models, which the command and the service share."""
+    return hub_answers(settings.models.hub_url, settings.models_dir / ".hub.json")

@@ -1,0 +1,83 @@
+"""How the engines and their processes are made from the settings."""
+
+import os
+import secrets
+import socket
+
+from adapters.asr.faster_whisper import FasterWhisperEngine
+from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
+from adapters.hosting.policy import Hosting
+from application.transcribe_media import MediaLimits
+from infrastructure.load_settings import inherited_environment
+from infrastructure.settings import Settings
+
+_DECODER_MEMORY = 1 << 30
+"""Bytes of address space: a decode needs 60 MB resident, and no header can make it take more than this."""
+_DECODER_SECONDS = 3600.0
+"""The longest legal recording decodes in minutes, even on a slow and busy machine."""
+
+
+class Hosts:
+    """The processes of a worker's engines, started ahead and ended together."""
+
+    def __init__(
+        self, vad: HostedVoiceActivityDetector, asr: HostedTranscriptionEngine, diarizer: HostedDiarizationEngine
+    ) -> None:
+        self._hosts = (vad, asr, diarizer)
+
+    def start(self) -> None:
+        """Start them, so that the first task does not wait."""
+        for host in self._hosts:
+            host.start()
+
+    def close(self) -> None:
+        """End them, and give back their memory."""
+        for host in self._hosts:
+            host.close()
+
+
+def hosting(settings: Settings, threads: int) -> Hosting:
+    """How an engine's process is run; 0 threads means one for each core."""
+    engine = settings.engine
+    return Hosting(
+        environment=inherited_environment(),
+        threads=threads or os.cpu_count() or 1,
+        downloads=settings.models.download,
+        preload=True,
+        stall_seconds=engine.stall_seconds,
+        max_calls=engine.recycle_calls or None,
+        max_memory=engine.recycle_mb * 1_000_000 or None,
+    )
+
+
+def faster_whisper(settings: Settings) -> FasterWhisperEngine:
+    """Make the engine, unloaded."""
+    asr = settings.asr
+    return FasterWhisperEngine(
+        model=asr.model,
+        models_dir=settings.models_dir,
+        device=asr.device,
+        compute_type=asr.compute_type,
+        threads=asr.threads or os.cpu_count() or 1,
+        batch_size=asr.batch_size,
+        beam_size=asr.beam_size,
+        allow_download=settings.models.download,
+        hub_url=settings.models.hub_url,
+    )
+
+
+def media_limits(settings: Settings) -> MediaLimits:
+    """What one recording may cost to decode."""
+    return MediaLimits(
+        max_duration=settings.max.duration * 1000, max_memory=_DECODER_MEMORY, max_seconds=_DECODER_SECONDS
+    )
+
+
+def window_ms(settings: Settings) -> int:
+    """The longest recognition window, in ms."""
+    return settings.engine.window_seconds * 1000
+
+
+def worker_name() -> str:
+    """Name this process in leases; never the same twice, for a process id comes round again."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

@@ -1,0 +1,97 @@
+"""What this installation can and cannot do, found out without loading a model or changing anything but a cache."""
+
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from adapters.media.av import AvDecoder
+from infrastructure.engine_choice import Choice, choose_asr, choose_diarizer, installed
+from infrastructure.settings import Settings
+
+_LITTLE_SPACE = 5 << 30
+"""Bytes; an eight-hour recording takes up to 3 GB while it is worked on, when its channels are split."""
+_SAFE_SQLITE = (3, 51, 3)
+"""Older ones can corrupt a database when a checkpoint races a write; the single writer avoids that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: `ok`, a `gap` that can be lived with, or `broken`; and one line on how to mend it."""
+
+    state: Literal["ok", "gap", "broken"]
+    part: str
+    found: str
+    fix: str = ""
+
+
+def examine_installation(settings: Settings) -> list[Finding]:
+    """Return the findings, most basic first."""
+    asr, diarizer = choose_asr(settings), choose_diarizer(settings)
+    return [
+        Finding("ok", "python", f"{platform.python_version()} at {sys.executable}"),
+        Finding("ok", "cores", f"{os.cpu_count()}"),
+        *_folder(settings.data),
+        _sqlite(),
+        _package("av", "decodes recordings", "broken"),
+        _package("onnxruntime", "runs the voice activity detector", "broken"),
+        _package("faster-whisper", "recognises about a hundred languages, with weights", "gap"),
+        _package("pocketsphinx", "recognises English, its model included", "gap"),
+        _package("scikit-learn", "tells speakers apart", "broken"),
+        _confinement(),
+        *_engine("recognition", "ASR_ENGINE", settings.asr.engine, asr),
+        *_engine("diarization", "DIARIZATION_ENGINE", settings.diarization.engine, diarizer),
+    ]
+
+
+def _folder(path: Path) -> Iterator[Finding]:
+    existing = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        yield Finding("broken", "data folder", f"{path}: {error.strerror}", "set DATA_DIR to a folder of yours")
+        return
+    free = shutil.disk_usage(existing).free
+    yield Finding(
+        "ok" if free > _LITTLE_SPACE else "gap", "data folder", f"{path}, {free >> 30} GiB free",
+        "" if free > _LITTLE_SPACE else "set DATA_DIR to a larger volume",
+    )  # fmt: skip
+
+
+def _sqlite() -> Finding:
+    if sqlite3.sqlite_version_info >= _SAFE_SQLITE:
+        return Finding("ok", "sqlite", sqlite3.sqlite_version)
+    return Finding("ok", "sqlite", f"{sqlite3.sqlite_version}; older than 3.51.3, so one connection does all writing")
+
+
+def _package(name: str, purpose: str, otherwise: Literal["gap", "broken"]) -> Finding:
+    try:
+        return Finding("ok", name, f"{version(name)}; {purpose}")
+    except PackageNotFoundError:
+        return Finding(otherwise, name, f"not installed; {purpose}", f"pip install {name}")
+
+
+def _confinement() -> Finding:
+    layers = AvDecoder().confinement()
+    absent = [name for name, held in layers.items() if not held]
+    if layers and not absent:
+        return Finding("ok", "decoder's cage", ", ".join(layers))
+    why = f"this kernel does not grant: {', '.join(absent)}" if layers else "the decoder does not start"
+    return Finding("gap" if layers else "broken", "decoder's cage", why, "use a newer kernel, or no container")
+
+
+def _engine(part: str, setting: str, wanted: str, choice: Choice) -> Iterator[Finding]:
+    module = {"faster_whisper": "faster_whisper", "pocketsphinx": "pocketsphinx", "acoustic": "sklearn"}.get(
+        choice.engine
+    )
+    if module is not None and not installed(module):
+        yield Finding("broken", part, f"{setting}={wanted} needs {module}", f"pip install {module.replace('_', '-')}")
+        return
+    yield Finding("gap" if choice.fix else "ok", part, f"{choice.engine}: {choice.reason}", choice.fix)

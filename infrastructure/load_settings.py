@@ -1,0 +1,164 @@
+"""Turns environment variables into `Settings`, or into a list of everything that is wrong with them.
+
+A variable's name is its group's and its field's, in capitals: `asr.engine` is `ASR_ENGINE`.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from adapters.scripted.script import Script
+from domain.errors import InvalidOptions
+from infrastructure.settings import Settings
+
+_OWN_PREFIXES = ("ASR_", "DIARIZATION_", "MODELS_", "ENGINE_", "COLLOQUY_")
+"""No other program's variables start like these; those of other groups (`API_`, `LOG_`, `MAX_`) may be anybody's."""
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
+_NEAR_MISS = 0.85
+_INHERITED = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "TZ",
+        "LD_LIBRARY_PATH",
+        "CUDA_VISIBLE_DEVICES",
+        "HF_HOME",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+    }
+)
+
+
+class BadSettings(Exception):
+    """The configuration cannot be used; `problems` lists every reason, one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable: its name, the path of its field, its type, its default, and what it does."""
+
+    name: str
+    path: tuple[str, ...]
+    kind: Any
+    default: object
+    description: str
+
+
+def variables(group: type[msgspec.Struct] = Settings, path: tuple[str, ...] = ()) -> Iterator[Variable]:
+    """Every variable there is, in the order of the settings."""
+    for item in msgspec.structs.fields(group):
+        here = (*path, item.name)
+        if isinstance(item.type, type) and issubclass(item.type, msgspec.Struct):
+            yield from variables(item.type, here)
+        else:
+            meta = next(
+                (part for part in getattr(item.type, "__metadata__", ()) if isinstance(part, msgspec.Meta)), None
+            )
+            yield Variable("_".join(here).upper(), here, item.type, item.default, (meta and meta.description) or "")
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the process's environment, or from the one given.
+
+    Raises:
+        BadSettings: with every unknown name, wrong value and contradiction.
+    """
+    given = dict(os.environ if environment is None else environment)  # noqa: TID251 - the one place that reads it
+    known = {variable.name: variable for variable in variables()}
+    problems = [*_unknown(given, known)]
+    tree: dict[str, Any] = {}
+    for name, variable in known.items():
+        if name not in given:
+            continue
+        try:
+            value = msgspec.convert(given[name].strip(), variable.kind, strict=False)
+        except msgspec.ValidationError as error:
+            problems.append(f"{name}: {_sentence(error)} (it is {_shown(given[name])!r})")
+            continue
+        branch = tree
+        for step in variable.path[:-1]:
+            branch = branch.setdefault(step, {})
+        branch[variable.path[-1]] = value
+    if problems:
+        raise BadSettings(problems)
+    settings = msgspec.convert(tree, Settings)
+    if problems := [*_contradictions(settings)]:
+        raise BadSettings(problems)
+    return settings
+
+
+def inherited_environment() -> dict[str, str]:
+    """What an engine's process may see of this one's environment: where things are, and none of the settings."""
+    return {name: value for name, value in os.environ.items() if name in _INHERITED}  # noqa: TID251 - as above
+
+
+def effective(settings: Settings) -> list[tuple[str, str]]:
+    """Return every variable with its value in force, passwords in addresses masked."""
+    return [(variable.name, _shown(str(_value(settings, variable.path)))) for variable in variables()]
+
+
+def markdown_table() -> str:
+    """Return the configuration as the README shows it, so that the two cannot drift apart."""
+    rows = ["| Variable | Default | What it does |", "|---|---|---|"]
+    for variable in variables():
+        default = str(variable.default)
+        shown = "`data` beside the code" if variable.name == "DATA_DIR" else f"`{default}`" if default else "empty"
+        rows.append(f"| `{variable.name}` | {shown} | {variable.description} |")
+    return "\n".join(rows)
+
+
+def _unknown(given: Mapping[str, str], known: Mapping[str, Variable]) -> Iterator[str]:
+    for name in sorted(given):
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR_MISS)
+        if near or name.startswith(_OWN_PREFIXES):
+            hint = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            yield f"{name}: there is no such setting" + (f"; did you mean {hint[0]}?" if hint else "")
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    if settings.engine.window_seconds > settings.max.duration:
+        yield "ENGINE_WINDOW_SECONDS must not exceed MAX_DURATION"
+    for name, group in (("ASR", settings.asr), ("DIARIZATION", settings.diarization)):
+        try:
+            Script.parse(group.script)
+        except InvalidOptions as error:
+            yield f"{name}_SCRIPT: {error.detail}"
+        if group.script and group.engine != "scripted":
+            yield f"{name}_SCRIPT is only for {name}_ENGINE=scripted, which is {group.engine}"
+    if settings.asr.engine == "pocketsphinx" and settings.asr.device.startswith("cuda"):
+        yield "ASR_DEVICE: pocketsphinx runs on the CPU only"
+    if settings.asr.device == "cpu" and "float16" in settings.asr.compute_type:
+        yield f"ASR_COMPUTE_TYPE: {settings.asr.compute_type} needs a GPU, but ASR_DEVICE is cpu"
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    return str(error).partition(" - at ")[0]
+
+
+def _value(settings: Settings, path: tuple[str, ...]) -> object:
+    value: object = settings
+    for step in path:
+        value = getattr(value, step)
+    return value
+
+
+def _shown(value: str) -> str:
+    return _PASSWORD.sub(r"\1:********", value)

@@ -1,0 +1,161 @@
+"""What can be configured: small frozen groups, units in the names, and beside each number why it is that number.
+
+Reading the environment is `load_settings.py`'s job.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Api(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the HTTP API listens."""
+
+    host: Annotated[str, Meta(description="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="TCP port; 0 picks a free one.")] = 8000
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one caller or one recording may cost."""
+
+    file_size: Annotated[int, Meta(ge=1, description="Largest upload, in bytes (500 MB).")] = 524_288_000
+    duration: Annotated[int, Meta(ge=1, le=360_000, description="Longest recording, in seconds (8 hours).")] = 28_800
+    workers: Annotated[
+        int,
+        Meta(ge=1, le=64, description="Tasks in flight at once; they share one child process for each engine."),
+    ] = 2
+
+
+class Asr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Speech recognition."""
+
+    engine: Annotated[
+        Literal["auto", "faster_whisper", "pocketsphinx", "scripted"],
+        Meta(description="Which engine recognises speech; `auto` takes the best that can run here."),
+    ] = "auto"
+    model: Annotated[
+        str, Meta(min_length=1, description="Default faster-whisper model: a name, or a local CTranslate2 directory.")
+    ] = "small"
+    device: Annotated[
+        str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:N`.")
+    ] = "auto"
+    compute_type: Annotated[
+        Literal["default", "int8", "int8_float16", "float16", "float32"],
+        Meta(description="CTranslate2 precision; `default` is int8 on a CPU and int8_float16 on a GPU."),
+    ] = "default"
+    threads: Annotated[int, Meta(ge=0, le=256, description="CPU threads of the engine; 0 means all cores.")] = 0
+    # On two cores batches gain nothing, and a large model would report too seldom to be told from a hung one.
+    batch_size: Annotated[
+        int, Meta(ge=0, le=64, description="Chunks that faster-whisper decodes at once; 0 means 8 on a GPU, else 1.")
+    ] = 0
+    beam_size: Annotated[int, Meta(ge=1, le=20, description="Width of the beam search.")] = 5
+    script: Annotated[str, Meta(description="For the scripted test engine: its faults and costs.")] = ""
+
+
+class DiarizationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who speaks when."""
+
+    engine: Annotated[
+        Literal["auto", "acoustic", "scripted"],
+        Meta(description="Which engine tells speakers apart; `auto` takes the best that can run here."),
+    ] = "auto"
+    max_speakers: Annotated[
+        int, Meta(ge=1, le=50, description="Most speakers to look for when no number is given.")
+    ] = 20
+    threads: Annotated[int, Meta(ge=0, le=256, description="CPU threads of the engine; 0 means all cores.")] = 1
+    script: Annotated[str, Meta(description="For the scripted test engine: its faults and costs.")] = ""
+
+
+class Models(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where weights are, and whether they may be fetched."""
+
+    dir: Annotated[str, Meta(description="Folder with one directory a model; empty means DATA_DIR/models.")] = ""
+    download: Annotated[
+        bool, Meta(description="Whether `auto` and named models may be downloaded from the hub when it answers.")
+    ] = True
+    hub_url: Annotated[str, Meta(pattern=r"^https?://", description="The model hub, or a mirror of it.")] = (
+        "https://huggingface.co"
+    )
+
+
+class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The processes that hold the models."""
+
+    stall_seconds: Annotated[float, Meta(ge=1, description="An engine without progress for this long is killed.")] = (
+        120.0
+    )
+    recycle_calls: Annotated[
+        int, Meta(ge=0, description="Calls after which an engine's process is replaced; 0 means never.")
+    ] = 0
+    recycle_mb: Annotated[
+        int, Meta(ge=0, description="Megabytes of its own memory beyond which it is replaced; 0 means never.")
+    ] = 0
+    window_seconds: Annotated[
+        int, Meta(ge=1, le=300, description="Longest recognition window: what a restart repeats at most.")
+    ] = 300
+
+
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is said of the running service."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least severity that is written.")
+    ] = "info"
+    format: Annotated[Literal["console", "json"], Meta(description="For people, or one JSON object a line.")] = (
+        "console"
+    )
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration of one process."""
+
+    data_dir: Annotated[
+        str, Meta(min_length=1, description="Folder for the database, recordings, transcripts and work files.")
+    ] = str(PROJECT / "data")
+    database_url: Annotated[
+        str, Meta(pattern=r"^(sqlite\+aiosqlite:///.+)?$", description="Empty means SQLite in DATA_DIR.")
+    ] = ""
+    blob_url: Annotated[str, Meta(pattern=r"^(file:///.+)?$", description="Empty means the folder DATA_DIR/blobs.")] = (
+        ""
+    )
+    queue_url: Annotated[Literal["", "memory://"], Meta(description="Empty means a queue inside the process.")] = ""
+    api: Api = field(default_factory=Api)
+    max: Limits = field(default_factory=Limits)
+    asr: Asr = field(default_factory=Asr)
+    diarization: DiarizationSettings = field(default_factory=DiarizationSettings)
+    models: Models = field(default_factory=Models)
+    engine: Engines = field(default_factory=Engines)
+    log: Log = field(default_factory=Log)
+
+    @property
+    def data(self) -> Path:
+        """The data folder, absolute."""
+        return Path(self.data_dir).expanduser().resolve()
+
+    @property
+    def models_dir(self) -> Path:
+        """The folder with local models, absolute."""
+        return Path(self.models.dir).expanduser().resolve() if self.models.dir else self.data / "models"
+
+    @property
+    def blob_dir(self) -> Path:
+        """The folder with blobs, absolute."""
+        return Path(self.blob_url.removeprefix("file://")) if self.blob_url else self.data / "blobs"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where uploads grow, on the volume of the blobs, so that a finished one is moved and not copied."""
+        return self.blob_dir / ".spool"
+
+    @property
+    def work_dir(self) -> Path:
+        """Where recordings are decoded to."""
+        return self.data / "work"
+
+    @property
+    def sql_url(self) -> str:
+        """The database's URL as SQLAlchemy takes it."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data / 'colloquy.sqlite3'}"

@@ -1,0 +1,23 @@
+"""What must stand before a process can work: folders, tables, and nothing left over from a crash."""
+
+import shutil
+
+from infrastructure.database import migrate
+from infrastructure.settings import Settings
+
+
+def prepare(settings: Settings) -> None:
+    """Make the folders, for this user alone, and bring the database up to date; safe at every start, in any process."""
+    for folder in (settings.data, settings.blob_dir, settings.spool_dir, settings.work_dir):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    migrate(settings.sql_url)
+
+
+def remove_leftovers(settings: Settings) -> None:
+    """Empty the spool and the working folder; only for a process that has the data folder to itself."""
+    for folder in (settings.spool_dir, settings.work_dir):
+        for item in folder.iterdir():
+            if item.is_dir():
+                shutil.rmtree(item, ignore_errors=True)
+            else:
+                item.unlink(missing_ok=True)

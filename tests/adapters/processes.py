@@ -1,0 +1,40 @@
+"""What the tests ask the machine about processes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def running(pid: int) -> bool:
+    """Whether the process exists and is not a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def children(of: int | str = "self") -> set[int]:
+    """The ids of a process's children, zombies among them; not those that serve other tests' multiprocessing."""
+    lists = Path(f"/proc/{of}/task").glob("*/children")
+    found = {int(pid) for task in lists for pid in task.read_text(encoding="ascii").split()}
+    return {pid for pid in found if b"from multiprocessing." not in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> float:
+    """Wait for the condition; return how long it took.
+
+    Raises:
+        TimeoutError: it did not come about.
+    """
+    begun = time.monotonic()
+    while not condition():
+        if time.monotonic() - begun > seconds:
+            message = f"not within {seconds} s"
+            raise TimeoutError(message)
+        time.sleep(0.01)
+    return time.monotonic() - begun

@@ -1,0 +1,27 @@
+"""What every test shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contracts")
+
+
+def _optional_folder(variable: str) -> Path:
+    value = os.environ.get(variable)  # noqa: TID251 - an optional path for measurements, not a setting
+    if not value:
+        pytest.skip(f"{variable} is not set")
+    return Path(value)
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """A folder of real speech with references: audio beside RTTM and STM files of the same name."""
+    return _optional_folder("COLLOQUY_TEST_SPEECH")
+
+
+@pytest.fixture(scope="session")
+def small_models() -> Path:
+    """A folder of small trained models: `small-whisper` is a CTranslate2 Whisper."""
+    return _optional_folder("COLLOQUY_TEST_MODELS")

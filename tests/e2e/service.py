@@ -1,0 +1,115 @@
+"""Starts the real service as a user would, in a process of its own, and talks to it over HTTP."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+_READY = re.compile(r"listens on (http://\S+) ")
+_KEY = re.compile(r"cq_\w+")
+_PATIENCE = 60.0
+
+
+class Service:
+    """A running `colloquy serve` over the folder `data`; as a context it is killed at the end."""
+
+    def __init__(self, data: Path, **settings: str) -> None:
+        self.data = data
+        self.settings = settings
+        self.process: subprocess.Popen[str] | None = None
+        self.base, self.key, self.greeting = "", "", ""
+
+    def __enter__(self) -> Self:
+        return self if self.process else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> Self:
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}  # noqa: TID251
+        environment = {
+            **inherited, "DATA_DIR": str(self.data), "API_PORT": "0", "MODELS_DOWNLOAD": "false", **self.settings,
+        }  # fmt: skip
+        command = [str(Path(sys.executable).with_name("colloquy")), "serve", "--issue-key"]
+        log = (self.data.parent / f"{self.data.name}.log").open("ab")
+        with log:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if line.startswith("  id=$("):
+                break
+        self.greeting = "".join(lines)
+        found = _READY.search(self.greeting)
+        assert found, f"the service did not start: {self.log[-2000:]}"
+        self.base, self.key = found[1], _KEY.findall(self.greeting)[0]
+        return self
+
+    @property
+    def log(self) -> str:
+        return (self.data.parent / f"{self.data.name}.log").read_text()
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End the process as a power cut would; its children must notice by themselves."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+            self.process = None
+
+    def stop(self, patience: float = 30.0) -> int:
+        """End the process as a supervisor would; return its exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        status = self.process.wait(patience)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+        return status
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.base, headers={"Authorization": f"Bearer {key or self.key}"}, timeout=30, trust_env=False
+        )
+
+    def submit(self, file: Path, fields: Mapping[str, str] | None = None) -> str:
+        with self.client() as client, file.open("rb") as media:
+            answer = client.post("/api/v1/transcribe", files={"file": (file.name, media)}, data=dict(fields or {}))
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["task_id"])
+
+    def status(self, task: str) -> dict[str, Any]:
+        with self.client() as client:
+            answer = client.get(f"/api/v1/status/{task}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def wait(
+        self, task: str, patience: float = _PATIENCE, until: tuple[str, ...] = ("done", "error", "cancelled")
+    ) -> dict[str, Any]:
+        deadline = time.monotonic() + patience
+        while (status := self.status(task))["status"] not in until:
+            assert time.monotonic() < deadline, f"{status} after {patience} s: {self.log[-2000:]}"
+            time.sleep(0.1)
+        return status
+
+    def result(self, task: str, format: str = "json") -> httpx.Response:
+        with self.client() as client:
+            return client.get(f"/api/v1/result/{task}", params={"format": format})

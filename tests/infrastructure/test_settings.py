@@ -1,0 +1,75 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from infrastructure.load_settings import BadSettings, effective, load_settings, markdown_table, variables
+from infrastructure.settings import PROJECT
+
+
+def problems(**environment: str) -> list[str]:
+    with pytest.raises(BadSettings) as caught:
+        load_settings(environment)
+    return caught.value.problems
+
+
+def test_defaults_need_no_environment() -> None:
+    settings = load_settings({})
+    assert (settings.api.host, settings.api.port) == ("127.0.0.1", 8000)
+    assert settings.max.file_size == 500 * 1024 * 1024
+    assert settings.max.duration == 8 * 3600
+
+
+def test_variables_reach_their_fields() -> None:
+    settings = load_settings({"ASR_ENGINE": "pocketsphinx", "API_PORT": " 8123 ", "MODELS_DOWNLOAD": "false"})
+    assert settings.asr.engine == "pocketsphinx"
+    assert settings.api.port == 8123
+    assert settings.models.download is False
+
+
+def test_o12_every_problem_is_listed_at_once() -> None:
+    found = problems(ASR_ENGIN="x", ASR_ENGINE="foo", API_PORT="abc", MAX_DURATION="-1", ENGINE_COLOUR="red")
+    assert len(found) == 5
+    assert any(problem.startswith("ASR_ENGIN:") and "did you mean ASR_ENGINE?" in problem for problem in found)
+    assert any(problem.startswith("ENGINE_COLOUR:") for problem in found)
+    assert any(problem.startswith("ASR_ENGINE:") and "'foo'" in problem for problem in found)
+    assert any(problem.startswith("API_PORT:") for problem in found)
+    assert any(problem.startswith("MAX_DURATION:") for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"ENGINE_WINDOW_SECONDS": "300", "MAX_DURATION": "200"}, "ENGINE_WINDOW_SECONDS"),
+        ({"ASR_SCRIPT": "sleep:1"}, "ASR_SCRIPT"),
+        ({"ASR_ENGINE": "pocketsphinx", "ASR_DEVICE": "cuda:1"}, "ASR_DEVICE"),
+        ({"ASR_DEVICE": "cpu", "ASR_COMPUTE_TYPE": "float16"}, "ASR_COMPUTE_TYPE"),
+    ],
+)
+def test_o12_contradictions_are_refused(environment: dict[str, str], named: str) -> None:
+    [problem] = problems(**environment)
+    assert problem.startswith(named)
+
+
+def test_strangers_variables_are_left_alone() -> None:
+    strange = {"API_KEY": "somebody's", "LOG_DIR": "/var/log", "MAX_JOBS": "3", "PATH": "/bin", "HOME": "/"}
+    assert load_settings(strange) == load_settings({})
+
+
+def test_secrets_are_masked() -> None:
+    shown = dict(effective(load_settings({"MODELS_HUB_URL": "https://me:hush@mirror.example"})))
+    assert shown["MODELS_HUB_URL"] == "https://me:********@mirror.example"
+
+
+def test_every_variable_is_described() -> None:
+    assert all(variable.description for variable in variables())
+
+
+def test_the_readme_shows_the_configuration_as_it_is() -> None:
+    assert markdown_table() in Path(PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def test_settings_load_in_no_time() -> None:
+    started = time.perf_counter()
+    load_settings({})
+    assert time.perf_counter() - started < 0.2

@@ -1,0 +1,70 @@
+"""The container is not checked by the type checker, so every provider is built under every profile."""
+
+from pathlib import Path
+
+import pytest
+from dependency_injector import providers
+
+from infrastructure.container import Container
+from infrastructure.engine_choice import Choice, absent_models, choose_asr, choose_diarizer
+from infrastructure.load_settings import load_settings
+from infrastructure.settings import Settings
+from infrastructure.startup import prepare
+
+PROFILES: dict[str, dict[str, str]] = {
+    "default": {},
+    "pocketsphinx": {"ASR_ENGINE": "pocketsphinx", "DIARIZATION_ENGINE": "acoustic"},
+    "faster_whisper": {"ASR_ENGINE": "faster_whisper"},
+    "scripted": {"ASR_ENGINE": "scripted", "DIARIZATION_ENGINE": "scripted"},
+}
+
+
+def settings(tmp_path: Path, **environment: str) -> Settings:
+    return load_settings({"DATA_DIR": str(tmp_path), "MODELS_DOWNLOAD": "false", **environment})
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_every_provider_builds(profile: str, tmp_path: Path) -> None:
+    chosen = settings(tmp_path, **PROFILES[profile])
+    prepare(chosen)
+    container = Container(settings=chosen)
+    built = {name: provider() for name, provider in container.providers.items() if name != "settings"}
+    assert len(built) > 20
+    assert not any(isinstance(value, providers.Provider) for value in built.values())
+    await container.database().dispose()
+
+
+def test_the_named_engine_stands_behind_the_port(tmp_path: Path) -> None:
+    for profile, engine in (("pocketsphinx", "pocketsphinx"), ("scripted", "scripted")):
+        container = Container(settings=settings(tmp_path, **PROFILES[profile]))
+        assert container.asr().capabilities().engine == engine
+
+
+def test_auto_takes_pocketsphinx_where_no_weights_are_to_be_had(tmp_path: Path) -> None:
+    choice = choose_asr(settings(tmp_path))
+    assert choice.engine == "pocketsphinx"
+    assert "small" in choice.reason
+    assert choice.fix
+    assert "large-v3" in absent_models(choice, ["pocketsphinx-en-us"])
+
+
+def test_auto_takes_whisper_where_its_weights_are(tmp_path: Path) -> None:
+    weights = tmp_path / "models" / "small"
+    weights.mkdir(parents=True)
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
+        (weights / name).write_bytes(b"{}")
+    choice = choose_asr(settings(tmp_path))
+    assert choice.engine == "faster_whisper"
+    assert "large-v3" in absent_models(choice, ["small"])
+    assert "small" not in absent_models(choice, ["small"])
+
+
+def test_auto_takes_whisper_where_a_hub_answers(tmp_path: Path) -> None:
+    online = load_settings({"DATA_DIR": str(tmp_path)})
+    assert choose_asr(online, ask_hub=lambda _: True).engine == "faster_whisper"
+    assert choose_asr(online, ask_hub=lambda _: False).engine == "pocketsphinx"
+
+
+def test_a_named_engine_never_falls_back(tmp_path: Path) -> None:
+    assert choose_asr(settings(tmp_path, ASR_ENGINE="faster_whisper")).engine == "faster_whisper"
+    assert choose_diarizer(settings(tmp_path)) == Choice("acoustic", "built in; it needs no weights")

@@ -1,0 +1,92 @@
+"""Hypothesis strategies for what is stored: every value that the domain allows, the odd ones too."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from hypothesis import strategies as st
+
+from domain.access import ApiKey
+from domain.media import ChannelMode
+from domain.options import MAX_SPEAKERS, TranscriptionOptions
+from domain.task import Lease, MediaSource, Phase, Task, TaskError, TaskStatus
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+
+texts = st.text(max_size=30)
+instants = st.datetimes(
+    min_value=datetime(2000, 1, 1),  # noqa: DTZ001 - the zone is drawn beside it
+    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=st.sampled_from([UTC, INDIA]),
+)
+counts = st.integers(0, 2**31 - 1)
+milliseconds = st.integers(0, 2**53)
+fractions = st.floats(0.0, 1.0)
+
+
+@st.composite
+def options(draw: st.DrawFn) -> TranscriptionOptions:
+    """Options without contradictions."""
+    speakers = st.integers(1, MAX_SPEAKERS)
+    hints: dict[str, int | None] = {}
+    diarization = draw(st.booleans())
+    if diarization and draw(st.booleans()):
+        hints["num_speakers"] = draw(speakers)
+    elif diarization:
+        hints["min_speakers"] = draw(st.none() | speakers)
+        hints["max_speakers"] = draw(st.none() | st.integers(hints["min_speakers"] or 1, MAX_SPEAKERS))
+    return TranscriptionOptions(
+        language=draw(st.from_regex(r"auto|[a-z]{2,3}(-[A-Za-z]{2,4})?", fullmatch=True)),
+        model=draw(texts),
+        diarization=diarization,
+        channels=draw(st.sampled_from(ChannelMode)),
+        initial_prompt=draw(texts),
+        hotwords=tuple(draw(st.lists(texts, max_size=3))),
+        format=draw(texts),
+        **hints,
+    )
+
+
+media_sources = st.builds(MediaSource, key=texts, filename=texts, size=milliseconds, sha256=texts)
+leases = st.builds(Lease, worker=texts, token=milliseconds, until=instants)
+task_errors = st.builds(TaskError, code=texts, detail=texts)
+
+TASK_FIELDS: dict[str, st.SearchStrategy[object]] = {
+    "id": st.uuids(),
+    "owner": st.uuids(),
+    "options": options(),
+    "media": media_sources,
+    "created_at": instants,
+    "updated_at": instants,
+    "run_after": instants,
+    "status": st.sampled_from(TaskStatus),
+    "started_at": st.none() | instants,
+    "finished_at": st.none() | instants,
+    "attempt": counts,
+    "crashes": counts,
+    "strikes": counts,
+    "token": milliseconds,
+    "lease": st.none() | leases,
+    "phase": st.sampled_from(Phase),
+    "phase_fraction": fractions,
+    "progress": fractions,
+    "eta_ms": st.none() | milliseconds,
+    "cancel_requested": st.booleans(),
+    "duration": st.none() | milliseconds,
+    "language": st.none() | texts,
+    "revision": counts,
+    "processing_ms": milliseconds,
+    "error": st.none() | task_errors,
+    "version": milliseconds,
+}
+tasks = st.builds(Task, **TASK_FIELDS)
+
+API_KEY_FIELDS: dict[str, st.SearchStrategy[object]] = {
+    "id": st.uuids(),
+    "owner": st.uuids(),
+    "name": texts,
+    "digest": texts,
+    "hint": texts,
+    "created_at": instants,
+    "revoked_at": st.none() | instants,
+    "last_used_at": st.none() | instants,
+}
+api_keys = st.builds(ApiKey, **API_KEY_FIELDS)

@@ -2,24 +2,42 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from domain.errors import InvalidOptions
 from domain.media import ChannelMode
 from domain.speaker import SpeakerHints
+
+
+class Goal(StrEnum):
+    """What recognition writes: the language that is spoken, or English."""
+
+    TRANSCRIBE = "transcribe"
+    TRANSLATE = "translate"
+
 
 MAX_SPEAKERS = 50
 """More voices than that in one recording no diarizer here can tell apart; it also bounds memory."""
 MAX_PROMPT = 2_000
 """Characters; Whisper keeps 224 tokens of a prompt, so more would be dropped unseen."""
 MAX_HOTWORDS = 200
+MAX_LANGUAGES = 20
+"""An allowed set beyond that restricts nothing that a detector would get wrong."""
 _LANGUAGE = re.compile(r"auto|[a-z]{2,3}(-[A-Za-z]{2,4})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionOptions:
-    """The effective options of one task; an empty `model` means the configured default."""
+    """The effective options of one task; an empty `model` means the configured default.
+
+    `languages`, where not empty, are those that may be spoken: `language` is then "auto", and each chunk is told apart
+    among them. `temperature` replaces the engine's ladder of temperatures by this one.
+    """
 
     language: str = "auto"
+    languages: tuple[str, ...] = ()
+    goal: Goal = Goal.TRANSCRIBE
+    temperature: float | None = None
     model: str = ""
     diarization: bool = True
     num_speakers: int | None = None
@@ -57,12 +75,25 @@ class TranscriptionOptions:
             problems.append("min_speakers must not exceed max_speakers")
         if not self.diarization and any(count is not None for count in counts.values()):
             problems.append("speaker counts need diarization=true")
-        if not _LANGUAGE.fullmatch(self.language):
-            problems.append("language must be 'auto' or a code such as 'en' or 'pt-BR'")
+        problems += self._language_problems()
+        if self.temperature is not None and not 0 <= self.temperature <= 1:
+            problems.append("temperature must be between 0 and 1")
         if len(self.initial_prompt) > MAX_PROMPT:
             problems.append(f"initial_prompt must not exceed {MAX_PROMPT} characters")
         if len(self.hotwords) > MAX_HOTWORDS:
             problems.append(f"hotwords must not exceed {MAX_HOTWORDS} entries")
+        return problems
+
+    def _language_problems(self) -> list[str]:
+        problems = []
+        if not _LANGUAGE.fullmatch(self.language):
+            problems.append("language must be 'auto' or a code such as 'en' or 'pt-BR'")
+        if len(self.languages) > MAX_LANGUAGES or not all(map(_LANGUAGE.fullmatch, self.languages)):
+            problems.append(f"languages must be at most {MAX_LANGUAGES} codes such as 'en' or 'pt-BR'")
+        if self.languages and self.language != "auto":
+            problems.append("languages restrict language=auto: they exclude any other language")
+        if "auto" in self.languages:
+            problems.append("languages must be codes, not 'auto'")
         return problems
 
     @property

@@ -21,12 +21,14 @@ class Diarization:
     """A diarizer's answer.
 
     `turns` are sorted and may overlap. `exclusive` are sorted and never do: one speaker at an instant, meant for
-    words. `centroids` maps a speaker to an embedding when the engine has them, and is empty otherwise.
+    words. `centroids` maps a speaker to an embedding when the engine has them, and is empty otherwise. `degraded` says
+    in a sentence each how the engine did with less than it was configured for.
     """
 
     turns: tuple[SpeakerTurn, ...]
     exclusive: tuple[SpeakerTurn, ...]
     centroids: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    degraded: tuple[str, ...] = ()
 
     @property
     def speakers(self) -> tuple[str, ...]:

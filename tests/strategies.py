@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from domain.access import ApiKey
 from domain.media import ChannelMode
-from domain.options import MAX_SPEAKERS, TranscriptionOptions
+from domain.options import MAX_SPEAKERS, Goal, TranscriptionOptions
 from domain.task import Lease, MediaSource, Phase, Task, TaskError, TaskStatus
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -33,15 +33,22 @@ def options(draw: st.DrawFn) -> TranscriptionOptions:
     elif diarization:
         hints["min_speakers"] = draw(st.none() | speakers)
         hints["max_speakers"] = draw(st.none() | st.integers(hints["min_speakers"] or 1, MAX_SPEAKERS))
+    codes = st.from_regex(r"[a-z]{2,3}(-[A-Za-z]{2,4})?", fullmatch=True)
+    language = draw(st.just("auto") | codes)
     return TranscriptionOptions(
-        language=draw(st.from_regex(r"auto|[a-z]{2,3}(-[A-Za-z]{2,4})?", fullmatch=True)),
+        language=language,
+        languages=tuple(draw(st.lists(codes, max_size=3))) if language == "auto" else (),
+        goal=draw(st.sampled_from(Goal)),
+        temperature=draw(st.none() | fractions),
         model=draw(texts),
         diarization=diarization,
         channels=draw(st.sampled_from(ChannelMode)),
         initial_prompt=draw(texts),
         hotwords=tuple(draw(st.lists(texts, max_size=3))),
         format=draw(texts),
-        **hints,
+        num_speakers=hints.get("num_speakers"),
+        min_speakers=hints.get("min_speakers"),
+        max_speakers=hints.get("max_speakers"),
     )
 
 

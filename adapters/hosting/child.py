@@ -10,7 +10,7 @@ from statistics import median
 
 import structlog
 
-from adapters.hosting.messages import Call, Done, Failed, Progress, Ready
+from adapters.hosting.messages import Call, Done, Failed, Progress, Ready, Taken
 from adapters.hosting.policy import Hosting
 from adapters.hosting.process import LEAVE_SECONDS, ChildGone, ChildProcess, ChildStuck
 from adapters.hosting.turns import Turns
@@ -67,9 +67,8 @@ class EngineChild:
                 its process died, `engine_hung` when it made no progress for too long.
         """
         with self._turns.turn(while_waiting=lambda: on_progress(0.0)):
-            process = self._running()
             try:
-                answer = self._converse(process, Call(method, arguments), on_progress)
+                process, answer = self._converse(Call(method, arguments), on_progress)
             except BaseException:
                 self._drop(grace=0)
                 raise
@@ -104,12 +103,16 @@ class EngineChild:
             self._log.info("engine child recycled", calls=process.calls, memory=process.memory)
             self._drop()
 
-    def _converse(self, process: ChildProcess, call: Call, on_progress: ProgressSink) -> Done | Failed:
+    def _converse(self, call: Call, on_progress: ProgressSink) -> tuple[ChildProcess, Done | Failed]:
+        process = self._running()
+        kept, process.took = process.ready, False
         try:
-            return self._exchange(process, call, on_progress)
+            return process, self._exchange(process, call, on_progress)
         except ChildGone as exc:
             ending = self._drop()
             self._log.warning("engine child died", method=call.method, ending=ending, output=process.output)
+            if kept and not process.took:  # of something before this call, which a fresh child may well do
+                return self._converse(call, on_progress)
             raise EngineFailed(f"the engine's process {ending}", code="worker_crashed") from exc
         except ChildStuck as exc:
             process.abort()
@@ -131,6 +134,8 @@ class EngineChild:
                     process.ready = True
                     process.send(call)
                     silence = self._broken(silence)
+                case Taken():
+                    process.took = True
                 case Progress() if message.fraction > fraction:  # saying the same again is no progress
                     fraction = message.fraction
                     silence = self._broken(silence)

@@ -73,6 +73,13 @@ class HostedDiarizationEngine(_Hosted, DiarizationEngine):
         """Have the child find the turns."""
         return cast("Diarization", self._child.call("diarize", audio, request, on_progress=on_progress))
 
+    def embed(
+        self, audio: DecodedAudio, spans: tuple[Span, ...], on_progress: ProgressSink
+    ) -> tuple[tuple[float, ...] | None, ...]:
+        """Have the child listen to the voices."""
+        voices = self._child.call("embed", audio, spans, on_progress=on_progress)
+        return cast("tuple[tuple[float, ...] | None, ...]", voices)
+
 
 class HostedVoiceActivityDetector(_Hosted, VoiceActivityDetector):
     """Finds speech in a child that holds `detector`."""

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Done, Failed, Progress, Ready
+from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Done, Failed, Progress, Ready, Taken
 from domain.errors import ColloquyError, EngineFailed
 
 _PR_SET_PDEATHSIG = 1
@@ -97,6 +97,7 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
             traceback.print_exc()
     connection.send(Ready())
     while isinstance(call := connection.recv(), Call):
+        connection.send(Taken())
         try:
             relay = _Relay(connection)
             connection.send(Done(getattr(adapter, call.method)(*call.arguments, relay), relay.latest))

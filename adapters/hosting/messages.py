@@ -1,7 +1,7 @@
 """What a parent and its engine child say to each other, as pickles; nothing here does any work.
 
 The parent sends the pickled adapter first and then one `Call` at a time. The child answers the adapter with `Ready`
-(or `Failed`), and each call with any number of `Progress` and one `Done` or `Failed`.
+(or `Failed`), and each call with `Taken`, any number of `Progress` and one `Done` or `Failed`.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,11 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Ready:
     """The adapter is there, and loaded if that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The call has arrived and its work begins: a child that dies without saying so died of something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +53,4 @@ class Failed:
     trace: str
 
 
-Message = Ready | Progress | Done | Failed
+Message = Ready | Taken | Progress | Done | Failed

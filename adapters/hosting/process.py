@@ -43,10 +43,11 @@ class ChildStuck(Exception):
 
 
 class ChildProcess:
-    """A running child. `ready` says that it waits for a call; `calls` counts those it was sent."""
+    """A running child. `ready`: it can be sent calls; `took`: it has begun the one it was sent last; `calls` counts."""
 
     def __init__(self, adapter: bytes, hosting: Hosting) -> None:
         self.ready = False
+        self.took = False
         self.calls = 0
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         ours, theirs = socket.socketpair()

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from application.ports.system import ProgressSink
 from domain.media import DecodedAudio
+from domain.options import Goal
 from domain.span import Span
 from domain.transcript import Recognition
 
@@ -32,11 +33,15 @@ class EngineCapabilities:
 class RecognitionRequest:
     """What to recognise. `speech` are the regions of the whole recording that hold speech, sorted and disjoint.
 
-    `language` is a code, or "auto"; `model` is one of the engine's names, or empty for its default.
+    `language` is a code, or "auto"; where `languages` is not empty, each chunk's language is one of them. `model` is
+    one of the engine's names, or empty for its default. `temperature` of None leaves it to the engine.
     """
 
     speech: tuple[Span, ...]
     language: str = "auto"
+    languages: tuple[str, ...] = ()
+    goal: Goal = Goal.TRANSCRIBE
+    temperature: float | None = None
     model: str = ""
     initial_prompt: str = ""
     hotwords: tuple[str, ...] = ()

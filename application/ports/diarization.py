@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from application.ports.system import ProgressSink
+from domain.errors import EngineUnavailable
 from domain.media import DecodedAudio
 from domain.span import Span
 from domain.speaker import Diarization, SpeakerHints
@@ -12,7 +13,10 @@ from domain.speaker import Diarization, SpeakerHints
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiarizerCapabilities:
-    """What a diarizer can do. `max_speakers` is its own upper limit; `counts` says whether hints are honoured."""
+    """What a diarizer can do. `max_speakers` is its own upper limit; `counts` says whether hints are honoured.
+
+    `embeds` says that its answers have centroids, and that `embed` gives voices to compare with them.
+    """
 
     engine: str
     model: str
@@ -20,6 +24,7 @@ class DiarizerCapabilities:
     max_speakers: int = 20
     counts: bool = True
     needs_channels: bool = False
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +62,15 @@ class DiarizationEngine(Protocol):
             EngineUnavailable: weights are not on this machine and cannot be had.
             EngineFailed: the engine failed; the code says how.
         """
+
+    def embed(
+        self,
+        audio: DecodedAudio,  # noqa: ARG002 - the names are the port's; most diarizers leave this as it is
+        spans: tuple[Span, ...],  # noqa: ARG002
+        on_progress: ProgressSink,  # noqa: ARG002
+    ) -> tuple[tuple[float, ...] | None, ...]:
+        """Return the voice in each span, in the space of the centroids; None where there is too little of it.
+
+        Only diarizers that declare `embeds` have it. Progress and errors as for `diarize`.
+        """
+        raise EngineUnavailable("this diarizer gives no voices")

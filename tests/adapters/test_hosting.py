@@ -285,6 +285,17 @@ def test_a_child_that_died_while_idle_is_replaced_unnoticed(probe: EngineChild) 
     assert pid(probe) != first
 
 
+def test_a_child_whose_death_is_not_seen_yet_is_replaced_unnoticed_too(
+    probe: EngineChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = pid(probe)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not running(first), seconds=5)
+    with monkeypatch.context() as patched:
+        patched.setattr(ChildProcess, "alive", property(lambda _: True))
+        assert pid(probe) != first
+
+
 @pytest.mark.parametrize("fault", ["segfault", "raise", "oom_torch", "sticky_cuda"])
 def test_one_poisonous_window_fails_each_time_and_no_other_does(fault: str) -> None:
     hosted = HostedTranscriptionEngine(ScriptedEngine(Script.parse(f"{fault}@310000ms")), Hosting())

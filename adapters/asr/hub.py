@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from adapters.asr.weights import FILES, REPOSITORIES
+from adapters.asr.weights import FILES
+from adapters.catalogue import CATALOGUE
 from application.ports.system import ProgressSink
 from domain.errors import EngineUnavailable
 
@@ -31,8 +32,8 @@ def fetch_weights(model: str, models_dir: Path, hub_url: str, on_progress: Progr
     """
     import structlog
 
-    structlog.get_logger().info("downloading model", model=model, repository=REPOSITORIES[model], hub=hub_url)
-    download = _Download(REPOSITORIES[model], models_dir / model, hub_url)
+    structlog.get_logger().info("downloading model", model=model, repository=CATALOGUE[model].repository, hub=hub_url)
+    download = _Download(CATALOGUE[model].repository, models_dir / model, hub_url)
     download.start()
     fraction, arrived, since = 0.0, -1, time.monotonic()
     while download.is_alive():

@@ -7,32 +7,17 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-REPOSITORIES = {
-    "tiny": "Systran/faster-whisper-tiny",
-    "base": "Systran/faster-whisper-base",
-    "small": "Systran/faster-whisper-small",
-    "medium": "Systran/faster-whisper-medium",
-    "large": "Systran/faster-whisper-large-v3",
-    "large-v2": "Systran/faster-whisper-large-v2",
-    "large-v3": "Systran/faster-whisper-large-v3",
-    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
-}
-"""Where each name's weights are published on the hub: as in `faster_whisper.utils`, version 1.2.1."""
+from adapters.catalogue import CATALOGUE
+from adapters.catalogue.entries import ENGLISH
+from adapters.catalogue.shelf import places
+from adapters.catalogue.whisper import LANGUAGES, WHISPER
 
-MODELS = tuple(REPOSITORIES)
+__all__ = ["ENGLISH", "FILES", "LANGUAGES", "MODELS", "find_weights", "languages_of", "name_of"]
+
+MODELS = tuple(weights.name for weights in WHISPER)
 
 FILES = ("config.json", "model.bin", "tokenizer.json")
 """Without its tokenizer a model would load and then ask the hub for one, so it counts as missing."""
-
-_CODES = """
-af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it ja
-jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq
-sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
-"""
-LANGUAGES = frozenset(_CODES.split())
-"""The codes that multilingual Whisper models have tokens for."""
-
-ENGLISH = frozenset({"en"})
 
 
 def find_weights(model: str, models_dir: Path, hub_cache: Path | None = None) -> Path | None:
@@ -69,15 +54,10 @@ def languages_of(weights: Path) -> frozenset[str]:
 def _places(model: str, models_dir: Path, hub_cache: Path | None) -> list[Path]:
     if name_of(model) != model:
         return [Path(model).expanduser()]
-    places = [models_dir / model]
-    if repository := REPOSITORIES.get(model):
-        # https://huggingface.co/docs/huggingface_hub/guides/manage-cache: refs/main names the snapshot of the branch.
-        cache = hub_cache or Path("~/.cache/huggingface/hub").expanduser()
-        entry = cache / f"models--{repository.replace('/', '--')}"
-        reference = entry / "refs" / "main"
-        if reference.is_file():
-            places.append(entry / "snapshots" / reference.read_text(encoding="ascii").strip())
-    return places
+    if model not in MODELS:
+        return [models_dir / model]
+    weights = CATALOGUE[model]
+    return places(model, weights.repository, weights.revision, models_dir, hub_cache)
 
 
 def _is_whole(folder: Path) -> bool:

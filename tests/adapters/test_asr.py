@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from adapters.asr.faster_whisper import FasterWhisperEngine
 from adapters.asr.pieces import pieces
 from adapters.asr.pocketsphinx import PocketSphinxEngine
-from adapters.asr.weights import ENGLISH, FILES, LANGUAGES, MODELS, REPOSITORIES, find_weights, languages_of
+from adapters.asr.weights import ENGLISH, FILES, LANGUAGES, MODELS, find_weights, languages_of
+from adapters.catalogue import CATALOGUE
 from adapters.scripted.engine import ScriptedEngine
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
@@ -375,7 +376,7 @@ def test_names_and_languages_are_the_vendors() -> None:
     from faster_whisper.utils import _MODELS  # noqa: PLC0415 - heavy
 
     assert frozenset(_LANGUAGE_CODES) == LANGUAGES
-    assert {name: _MODELS[name] for name in MODELS} == REPOSITORIES
+    assert {name: _MODELS[name] for name in MODELS} == {name: CATALOGUE[name].repository for name in MODELS}
 
 
 def test_languages_are_told_as_the_vendor_tells_them(random_weights: Path) -> None:
@@ -501,7 +502,7 @@ class Hub(BaseHTTPRequestHandler):
             body = json.dumps(tree).encode()
         elif path.startswith("/api/models/Systran/faster-whisper-tiny/revision/"):
             siblings = [{"rfilename": file.name} for file in files]
-            body = json.dumps({"id": REPOSITORIES["tiny"], "sha": self.revision, "siblings": siblings}).encode()
+            body = json.dumps({"id": CATALOGUE["tiny"].repository, "sha": self.revision, "siblings": siblings}).encode()
         elif path.startswith("/Systran/faster-whisper-tiny/resolve/") and (WEIGHTS / Path(path).name).is_file():
             body = (WEIGHTS / Path(path).name).read_bytes()
         else:

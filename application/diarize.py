@@ -51,6 +51,8 @@ class Diarize:
                 status = StageStatus.FAILED
             else:
                 await hold.checkpoint(_DIARIZATION, msgspec.json.encode(diarization))
+        if diarization is not None and diarization.degraded:
+            status, reason = StageStatus.DEGRADED, "; ".join(filter(None, (*diarization.degraded, reason)))
         hold.progress.report(Phase.DIARIZING, 1.0)
         able = engine.capabilities()
         return diarization, Stage(

@@ -14,11 +14,20 @@ from application.ports.persistence import NewUnitOfWork, StaleTask
 from application.ports.system import Clock
 from application.rendering.transcript_codec import encode_transcript
 from application.transcribe_media import TranscribeMedia
-from domain.errors import ColloquyError, EngineFailed, Interrupted, LeaseLost, StorageFull, WrongState
+from domain.errors import (
+    ColloquyError,
+    DeviceUnavailable,
+    EngineFailed,
+    Interrupted,
+    LeaseLost,
+    StorageFull,
+    WrongState,
+)
 from domain.task import Task, TaskError, TaskId, transcript_key
 
 _STORAGE_DELAY = timedelta(seconds=60)
 _FAILURE_DELAY = timedelta(seconds=5)
+_DEVICE_DELAY = timedelta(seconds=60)
 
 _log = structlog.get_logger()
 
@@ -99,6 +108,8 @@ class ProcessTask:
             await self._retry(hold, error, _STORAGE_DELAY, strike=False)
         except EngineFailed as error:
             await self._retry(hold, error, _FAILURE_DELAY, strike=True)
+        except DeviceUnavailable as error:
+            await self._retry(hold, error, _DEVICE_DELAY, strike=False)
         except LeaseLost:
             raise
         except ColloquyError as error:

@@ -90,12 +90,16 @@ class Recognise:
                 hold.progress.report(Phase.TRANSCRIBING, done / total)
             heard.append(tuple(recognitions))
         hold.progress.report(Phase.TRANSCRIBING, 1.0)
+        reasons = [f"{reused} of {planned} windows from an earlier attempt"] if reused else []
+        # Each window says it again; once is enough.
+        degraded = dict.fromkeys(note for track in heard for recognition in track for note in recognition.degraded)
+        whole = StageStatus.REUSED if planned and reused == planned else StageStatus.RAN
         return tuple(heard), Stage(
             name=StageName.RECOGNITION,
-            status=StageStatus.REUSED if planned and reused == planned else StageStatus.RAN,
+            status=StageStatus.DEGRADED if degraded else whole,
             engine=able.engine,
             model=model,
             device=able.device,
             seconds=round(self._clock.monotonic() - started, 3),
-            reason=f"{reused} of {planned} windows from an earlier attempt" if reused else "",
+            reason="; ".join([*degraded, *reasons]),
         )

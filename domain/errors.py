@@ -6,6 +6,7 @@ ColloquyError
 ├── MediaRejected            the recording cannot be transcribed: empty, not media, too long, …
 ├── ModelNotFound            no engine knows a model of that name
 ├── EngineUnavailable        an engine or its weights are missing on this machine
+│   └── DeviceUnavailable    its device is out of service for a while, after errors in a row
 ├── EngineFailed             an engine raised, ran out of memory, crashed or hung
 ├── TaskNotFound             no such task, or not the caller's
 ├── TaskNotReady             the result was asked for before it exists
@@ -71,6 +72,12 @@ class EngineUnavailable(ColloquyError):
     """The engine, or the weights it needs, are not to be had on this machine."""
 
     code = "model_unavailable"
+
+
+class DeviceUnavailable(EngineUnavailable):
+    """The engine's device is out of service for a while, because it failed several times in a row."""
+
+    code = "device_unavailable"
 
 
 class EngineFailed(ColloquyError):

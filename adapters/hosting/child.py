@@ -1,28 +1,37 @@
-"""Keeps one killable child for an adapter and supervises its calls: progress, stalls, cancellation, replacement.
+"""Keeps one killable child for an adapter: starts it, ends it, replaces it, and decides what a failure leads to.
 
 It must not know what the calls are about.
 """
 
-import pickle
 import time
-from collections import deque
-from statistics import median
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
-from adapters.hosting.messages import Call, Done, Failed, Progress, Ready, Taken
+from adapters.hosting.conversation import BEAT_SECONDS, converse, rising
+from adapters.hosting.devices import Devices
+from adapters.hosting.idle import IdleClocks
+from adapters.hosting.ladder import Ladder
+from adapters.hosting.messages import Call, Done, Failed
 from adapters.hosting.policy import Hosting
 from adapters.hosting.process import LEAVE_SECONDS, ChildGone, ChildProcess, ChildStuck
 from adapters.hosting.turns import Turns
+from adapters.hosting.watchdog import Watchdog
 from application.ports.system import ProgressSink
 from domain.errors import EngineFailed
 
-_BEAT_SECONDS = 0.25
-"""How often the sink is called while nothing comes: cancellation reaches a busy child this fast."""
-_PAUSE_SECONDS = 1.0
-"""The most that one look at the clock may add to a silence, so that a suspended machine wakes up to living children."""
-_PATIENCE = 10
-"""Times its usual silence before a child counts as hung: engines differ in how often they report."""
+_CPU = "cpu"
+_CLOCKS = IdleClocks()
+"""All idle children are watched by one thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call returned, and a sentence for each thing that the engine did without for want of memory."""
+
+    result: object
+    degraded: tuple[str, ...]
 
 
 class EngineChild:
@@ -30,15 +39,30 @@ class EngineChild:
 
     Thread-safe; calls wait for one another, first come, first served. The process starts with the first call and keeps
     the adapter, with all that it has loaded, until `close`, a failure, or a limit of `hosting`; the next call then
-    starts a fresh one.
+    starts a fresh one. `device` names the device that an adapter computes on.
+
+    When memory runs out, the child is replaced by one with a reduced adapter, where the adapter is `Reducible`, and the
+    call repeated. The reduced one then stays, through crashes and cancellations too, until its child is ended for
+    idleness, recycled or closed, or `hosting.reduced_seconds` have passed: what took the memory may then be gone. When
+    even the last step is too much, that call is at fault, and the next one starts at the top again.
     """
 
-    def __init__(self, adapter: object, hosting: Hosting) -> None:
-        self._adapter = pickle.dumps(adapter)
+    def __init__(
+        self,
+        adapter: object,
+        hosting: Hosting,
+        *,
+        devices: Devices | None = None,
+        device: Callable[[object], str] = lambda _: _CPU,
+    ) -> None:
+        self._ladder = Ladder(adapter, hosting.reduced_seconds)
         self._hosting = hosting
-        self._turns = Turns(beat=_BEAT_SECONDS)
+        self._devices = Devices() if devices is None else devices
+        self._device = device
+        self._turns = Turns(beat=BEAT_SECONDS)
         self._process: ChildProcess | None = None
-        self._silences: deque[float] = deque(maxlen=32)
+        self._watchdog = Watchdog(hosting.stall_seconds)
+        self._idle_since = 0.0
         self._log = structlog.get_logger(engine=type(adapter).__name__)
 
     def start(self) -> None:
@@ -47,16 +71,22 @@ class EngineChild:
         Raises:
             EngineFailed: `worker_crashed`, the process could not be started.
         """
-        if not self._turns.taken:
+        if not self._turns.taken and self._hosting.idle_seconds != 0:
             with self._turns.turn():
                 self._running()
+                self._rest()
 
     def close(self) -> None:
         """End the child, after the call that it may be busy with, and so give back all of its memory."""
+        _CLOCKS.stop(self._end_idle)
         with self._turns.turn():
-            self._drop()
+            self._retire()
 
     def call(self, method: str, *arguments: object, on_progress: ProgressSink) -> object:
+        """Return what `outcome` has for a result."""
+        return self.outcome(method, *arguments, on_progress=on_progress).result
+
+    def outcome(self, method: str, *arguments: object, on_progress: ProgressSink) -> Outcome:
         """Return what `method` returns for the arguments and a progress sink.
 
         `on_progress` is called at least twice a second; when it raises, the child is killed and the error passed on.
@@ -65,21 +95,26 @@ class EngineChild:
             ColloquyError: as the adapter raised it.
             EngineFailed: `engine_failed` or `out_of_memory` for any other error of the adapter, `worker_crashed` when
                 its process died, `engine_hung` when it made no progress for too long.
+            DeviceUnavailable: its device is out of service.
         """
-        with self._turns.turn(while_waiting=lambda: on_progress(0.0)):
+        report = rising(on_progress)
+        with self._turns.turn(while_waiting=lambda: report(0.0)):
+            if self._ladder.over:
+                self._retire()
             try:
-                process, answer = self._converse(Call(method, arguments), on_progress)
-            except BaseException:
-                self._drop(grace=0)
-                raise
-            if isinstance(answer, Failed):
-                self._log.warning("engine call failed", method=method, code=answer.error.reason, trace=answer.trace)
-                # What filled the memory goes with its process; one that has no adapter is of no use.
-                if answer.error.reason == "out_of_memory" or not process.ready:
-                    self._drop(grace=0)
-                raise answer.error
-            self._recycle(process)
-            return answer.result
+                while True:
+                    device = self._device(self._ladder.engine)
+                    self._devices.require(device)
+                    process, answer = self._converse(Call(method, arguments), report, device)
+                    if isinstance(answer, Done):
+                        break
+                    self._learn(method, process, answer)
+                self._devices.worked(device)
+                outcome = Outcome(answer.result, self._ladder.sentences)
+                self._recycle(process)
+                return outcome
+            finally:
+                self._rest()
 
     def _running(self) -> ChildProcess:
         if self._process is not None and not self._process.alive:
@@ -87,7 +122,7 @@ class EngineChild:
             self._log.warning("engine child died while idle", ending=self._drop(), output=output)
         if self._process is None:
             try:
-                self._process = ChildProcess.start(self._adapter, self._hosting)
+                self._process = ChildProcess.start(self._ladder.pickled, self._hosting)
             except (OSError, RuntimeError) as exc:  # the latter is Python's word for too many threads
                 raise EngineFailed("the engine's process could not be started", code="worker_crashed") from exc
         return self._process
@@ -96,61 +131,69 @@ class EngineChild:
         process, self._process = self._process, None
         return "" if process is None else process.end(grace=grace)
 
+    def _retire(self) -> None:
+        self._drop()
+        self._ladder.climb()
+
+    def _learn(self, method: str, process: ChildProcess, answer: Failed) -> None:
+        """Return when the call is worth repeating, with less; else raise what was answered."""
+        self._log.warning("engine call failed", method=method, code=answer.error.reason, trace=answer.trace)
+        memory = answer.error.reason == "out_of_memory"
+        # What filled the memory goes with its process; one that has no adapter is of no use.
+        if memory or not process.ready:
+            self._drop(grace=0)
+        if not memory:
+            raise answer.error
+        if not self._ladder.descend():
+            self._ladder.climb()
+            raise answer.error
+        self._log.warning("engine reduced for want of memory", method=method, step=self._ladder.sentences[-1])
+
     def _recycle(self, process: ChildProcess) -> None:
         limits = self._hosting
         worn = limits.max_calls is not None and process.calls >= limits.max_calls
         if worn or (limits.max_memory is not None and process.memory > limits.max_memory):
             self._log.info("engine child recycled", calls=process.calls, memory=process.memory)
-            self._drop()
+            self._retire()
 
-    def _converse(self, call: Call, on_progress: ProgressSink) -> tuple[ChildProcess, Done | Failed]:
+    def _rest(self) -> None:
+        """Have the child ended when it has been idle for its time."""
+        seconds = self._hosting.idle_seconds
+        if seconds is None or self._process is None:
+            return
+        self._idle_since = time.monotonic()
+        if seconds == 0:
+            self._retire()
+        else:
+            _CLOCKS.wind(self._end_idle, seconds)
+
+    def _end_idle(self) -> None:
+        if self._turns.taken:  # whoever has the turn winds the clock again
+            return
+        with self._turns.turn():
+            idle = time.monotonic() - self._idle_since
+            if self._process is not None and idle >= (self._hosting.idle_seconds or 0):
+                self._log.info("engine child ended for idleness", idle=round(idle, 1), memory=self._process.memory)
+                self._retire()
+
+    def _converse(self, call: Call, on_progress: ProgressSink, device: str) -> tuple[ChildProcess, Done | Failed]:
         process = self._running()
         kept, process.took = process.ready, False
         try:
-            return process, self._exchange(process, call, on_progress)
+            return process, converse(process, call, self._watchdog, on_progress, by_cpu=device == _CPU)
         except ChildGone as exc:
             ending = self._drop()
             self._log.warning("engine child died", method=call.method, ending=ending, output=process.output)
             if kept and not process.took:  # of something before this call, which a fresh child may well do
-                return self._converse(call, on_progress)
+                return self._converse(call, on_progress, device)
+            if process.sticky:
+                self._devices.failed(device)
             raise EngineFailed(f"the engine's process {ending}", code="worker_crashed") from exc
         except ChildStuck as exc:
             process.abort()
             self._drop(grace=0)
             self._log.warning("engine child hung", method=call.method, why=str(exc), output=process.output)
             raise EngineFailed("the engine made no progress for too long", code="engine_hung") from exc
-
-    def _exchange(self, process: ChildProcess, call: Call, on_progress: ProgressSink) -> Done | Failed:
-        fraction, silence, looked = 0.0, 0.0, time.monotonic()
-        if process.ready:
-            process.send(call)
-        while True:
-            on_progress(fraction)
-            message = process.receive(_BEAT_SECONDS)
-            now = time.monotonic()
-            silence, looked = silence + min(now - looked, _PAUSE_SECONDS), now
-            match message:
-                case Ready():
-                    process.ready = True
-                    process.send(call)
-                    silence = self._broken(silence)
-                case Taken():
-                    process.took = True
-                case Progress() if message.fraction > fraction:  # saying the same again is no progress
-                    fraction = message.fraction
-                    silence = self._broken(silence)
-                case Done():
-                    self._broken(silence)
-                    on_progress(message.fraction)
-                    return message
-                case Failed():
-                    return message
-                case _ if silence > self._longest_silence():
-                    raise ChildStuck(f"no progress for {silence:.1f} s")
-
-    def _broken(self, silence: float) -> float:
-        self._silences.append(silence)
-        return 0.0
-
-    def _longest_silence(self) -> float:
-        return max(self._hosting.stall_seconds, _PATIENCE * median(self._silences or (0.0,)))
+        except BaseException:
+            self._drop(grace=0)
+            raise

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from adapters.hosting.child import EngineChild
+from adapters.hosting.devices import Devices
 from adapters.hosting.policy import Hosting
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
@@ -19,14 +20,17 @@ from domain.transcript import Recognition
 
 
 class _Hosted:
-    """What the hosted engines share: their child's life. `adapter` is unloaded and can be pickled."""
+    """What the hosted engines share: their child's life. `adapter` is unloaded and can be pickled.
 
-    def __init__(self, adapter: object, hosting: Hosting) -> None:
-        self._child = EngineChild(adapter, hosting)
+    `devices` are what all the children of this process know of the devices they share.
+    """
+
+    def __init__(self, adapter: object, hosting: Hosting, devices: Devices | None = None) -> None:
+        self._child = EngineChild(adapter, hosting, devices=devices, device=_device)
         self._made_of = adapter, hosting
 
     def __reduce__(self) -> tuple[type, tuple[object, Hosting]]:
-        """Travel as the adapter does: unloaded, and without the child, which is this process's."""
+        """Travel as the adapter does: unloaded, and without the child and the devices, which are this process's."""
         return type(self), self._made_of
 
     def start(self) -> None:
@@ -41,8 +45,8 @@ class _Hosted:
 class HostedTranscriptionEngine(_Hosted, TranscriptionEngine):
     """Recognises speech in a child that holds `engine`."""
 
-    def __init__(self, engine: TranscriptionEngine, hosting: Hosting) -> None:
-        super().__init__(engine, hosting)
+    def __init__(self, engine: TranscriptionEngine, hosting: Hosting, devices: Devices | None = None) -> None:
+        super().__init__(engine, hosting, devices)
         self._engine = engine
 
     def capabilities(self) -> EngineCapabilities:
@@ -52,17 +56,19 @@ class HostedTranscriptionEngine(_Hosted, TranscriptionEngine):
     def transcribe(
         self, audio: DecodedAudio, window: Span, request: RecognitionRequest, on_progress: ProgressSink
     ) -> Recognition:
-        """Have the child recognise the window."""
+        """Have the child recognise the window, and add what it did without."""
         # Eight hours have ten thousand speech regions; pickling them for each window would cost more than the call.
         nearby = replace(request, speech=tuple(region for region in request.speech if region.overlap(window)))
-        return cast("Recognition", self._child.call("transcribe", audio, window, nearby, on_progress=on_progress))
+        outcome = self._child.outcome("transcribe", audio, window, nearby, on_progress=on_progress)
+        recognition = cast("Recognition", outcome.result)
+        return replace(recognition, degraded=(*outcome.degraded, *recognition.degraded))
 
 
 class HostedDiarizationEngine(_Hosted, DiarizationEngine):
     """Finds speakers in a child that holds `engine`."""
 
-    def __init__(self, engine: DiarizationEngine, hosting: Hosting) -> None:
-        super().__init__(engine, hosting)
+    def __init__(self, engine: DiarizationEngine, hosting: Hosting, devices: Devices | None = None) -> None:
+        super().__init__(engine, hosting, devices)
         self._engine = engine
 
     def capabilities(self) -> DiarizerCapabilities:
@@ -70,8 +76,10 @@ class HostedDiarizationEngine(_Hosted, DiarizationEngine):
         return self._engine.capabilities()
 
     def diarize(self, audio: DecodedAudio, request: DiarizationRequest, on_progress: ProgressSink) -> Diarization:
-        """Have the child find the turns."""
-        return cast("Diarization", self._child.call("diarize", audio, request, on_progress=on_progress))
+        """Have the child find the turns, and add what it did without."""
+        outcome = self._child.outcome("diarize", audio, request, on_progress=on_progress)
+        diarization = cast("Diarization", outcome.result)
+        return replace(diarization, degraded=(*outcome.degraded, *diarization.degraded))
 
     def embed(
         self, audio: DecodedAudio, spans: tuple[Span, ...], on_progress: ProgressSink
@@ -84,9 +92,15 @@ class HostedDiarizationEngine(_Hosted, DiarizationEngine):
 class HostedVoiceActivityDetector(_Hosted, VoiceActivityDetector):
     """Finds speech in a child that holds `detector`."""
 
-    def __init__(self, detector: VoiceActivityDetector, hosting: Hosting) -> None:
-        super().__init__(detector, hosting)
+    def __init__(self, detector: VoiceActivityDetector, hosting: Hosting, devices: Devices | None = None) -> None:
+        super().__init__(detector, hosting, devices)
 
     def speech(self, audio: DecodedAudio, on_progress: ProgressSink) -> tuple[Span, ...]:
         """Have the child find the regions."""
         return cast("tuple[Span, ...]", self._child.call("speech", audio, on_progress=on_progress))
+
+
+def _device(engine: object) -> str:
+    """Name the device that an engine computes on; a voice activity detector has no capabilities and uses the CPU."""
+    capabilities = getattr(engine, "capabilities", None)
+    return "cpu" if capabilities is None else str(capabilities().device)

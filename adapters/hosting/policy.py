@@ -20,8 +20,10 @@ class Hosting:
     has a `load()` method before its first call.
 
     `stall_seconds` without progress end a child; a call that has made longer pauses before may take ten times its
-    usual one. After `max_calls`, or when a call leaves it with over `max_memory` bytes of its own (mapped files do not
-    count), the child is replaced.
+    usual one, and so may one that computes on the CPU. After `max_calls`, or when a call leaves it with over
+    `max_memory` bytes of its own (mapped files do not count), the child is replaced. After `idle_seconds` without a
+    call it is ended: 0 is at once after each call, None is never. An engine that did with less for want of memory is
+    tried as it was configured after `reduced_seconds`.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -31,6 +33,8 @@ class Hosting:
     stall_seconds: float = 120.0
     max_calls: int | None = None
     max_memory: int | None = None
+    idle_seconds: float | None = None
+    reduced_seconds: float = 600.0
 
     def child_environment(self) -> dict[str, str]:
         """Give the child's whole environment; what keeps it quiet and offline cannot be overridden."""

@@ -5,7 +5,6 @@ It must not decide when a child has hung or shall be replaced.
 
 import contextlib
 import os
-import resource
 import signal
 import socket
 import struct
@@ -17,11 +16,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Self, cast
 
 from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Message
 from adapters.hosting.policy import Hosting
+from adapters.hosting.usage import memory_of, work_of
 
 LEAVE_SECONDS = 1.0
 _LOOK_SECONDS = 0.005
@@ -107,11 +106,17 @@ class ChildProcess:
     @property
     def memory(self) -> int:
         """Bytes of memory that are the child's own; 0 when it is gone."""
-        try:
-            _, resident, shared, *_ = Path(f"/proc/{self._popen.pid}/statm").read_text(encoding="ascii").split()
-        except (OSError, ValueError):
-            return 0
-        return (int(resident) - int(shared)) * resource.getpagesize()
+        return memory_of(self._popen.pid)
+
+    @property
+    def work(self) -> float:
+        """What the child has done until now, in seconds of one core; 0 when it is gone."""
+        return work_of(self._popen.pid)
+
+    @property
+    def sticky(self) -> bool:
+        """Whether it ended itself for an error of its device; known after `end`."""
+        return self._popen.returncode == STICKY_ERROR_EXIT
 
     def send(self, call: Call) -> None:
         """Hand a ready child its next call.

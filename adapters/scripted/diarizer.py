@@ -5,7 +5,8 @@ It must not listen to the recording: whoever tests the way of a task needs to kn
 
 from collections.abc import Iterator
 
-from adapters.scripted.script import Performance, Script
+from adapters.scripted.performance import Performance
+from adapters.scripted.script import Script
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
 from application.ports.system import ProgressSink
 from domain.media import DecodedAudio
@@ -20,12 +21,21 @@ _MAX_SPEAKERS = 50
 class ScriptedDiarizer(DiarizationEngine):
     """Hands the word round, about every four seconds of speech, and does what its script has for the call."""
 
-    def __init__(self, script: Script | None = None) -> None:
-        self._performance = Performance(script or Script())
+    def __init__(self, script: Script | None = None, *, step: int = 0) -> None:
+        self._script = script or Script()
+        self._step = step
+        self._performance = Performance(self._script)
+
+    def reduced(self) -> "tuple[ScriptedDiarizer, str] | None":
+        """Take the next of the steps down that the script has."""
+        less = self._script.reduced(self._step + 1)
+        return None if less is None else (ScriptedDiarizer(less[0], step=self._step + 1), less[1])
 
     def capabilities(self) -> DiarizerCapabilities:
         """All hints are honoured."""
-        return DiarizerCapabilities(engine="scripted", model="scripted", max_speakers=_MAX_SPEAKERS)
+        return DiarizerCapabilities(
+            engine="scripted", model="scripted", device=self._script.device, max_speakers=_MAX_SPEAKERS
+        )
 
     def load(self) -> None:
         """Pay for loading ahead of the first call."""

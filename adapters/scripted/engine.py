@@ -5,7 +5,8 @@ It must not listen to the recording: whoever tests the way of a task needs to kn
 
 from collections.abc import Iterator
 
-from adapters.scripted.script import Performance, Script
+from adapters.scripted.performance import Performance
+from adapters.scripted.script import Script
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
 from domain.errors import ModelNotFound
@@ -23,12 +24,21 @@ _SENTENCE = 8
 class ScriptedEngine(TranscriptionEngine):
     """Says one numbered word each half second of speech, and does what its script has for the call."""
 
-    def __init__(self, script: Script | None = None) -> None:
-        self._performance = Performance(script or Script())
+    def __init__(self, script: Script | None = None, *, step: int = 0) -> None:
+        self._script = script or Script()
+        self._step = step
+        self._performance = Performance(self._script)
+
+    def reduced(self) -> "tuple[ScriptedEngine, str] | None":
+        """Take the next of the steps down that the script has."""
+        less = self._script.reduced(self._step + 1)
+        return None if less is None else (ScriptedEngine(less[0], step=self._step + 1), less[1])
 
     def capabilities(self) -> EngineCapabilities:
         """Any language, and its detection: it is always English."""
-        return EngineCapabilities(engine="scripted", models=(_MODEL,), detects_language=True)
+        return EngineCapabilities(
+            engine="scripted", models=(_MODEL,), device=self._script.device, detects_language=True
+        )
 
     def load(self) -> None:
         """Pay for loading ahead of the first call."""

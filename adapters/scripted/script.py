@@ -3,19 +3,14 @@
 It must not know what the engine answers.
 """
 
-import ctypes
 import re
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from application.ports.system import ProgressSink
 from domain.errors import InvalidOptions
 
-_HOUR = 3_600
-_STEP_SECONDS = 0.05
 _ITEM = re.compile(r"(?P<kind>\w+?)(?::(?P<amount>\d+(?:\.\d+)?))?(?:@(?P<at>\d+)(?P<ms>ms)?)?(?:x(?P<times>\d+))?")
 
 
@@ -34,15 +29,10 @@ class Kind(StrEnum):
     HANG_GIL_FREE = "hang_gil_free"
     HANG_GIL_HELD = "hang_gil_held"
     HANG_IN_C = "hang_in_c"
+    HANG_BUSY = "hang_busy"
 
 
 _AMOUNTS = frozenset({Kind.SLEEP, Kind.BURN, Kind.LOAD, Kind.LEAK})
-_ERRORS = {
-    Kind.RAISE: "scripted failure",
-    Kind.OOM_TORCH: "CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has a total capacity of 7.79 GiB",
-    Kind.OOM_CTRANSLATE2: "CUDA failed with error out of memory",
-    Kind.STICKY_CUDA: "CUDA error: an illegal memory access was encountered",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +63,16 @@ class Script:
     """Acts in their order. `counter` is a file that every load, call and act adds a line to.
 
     With it, calls and times are counted across processes, which faults that end the process need; without it they are
-    counted by each engine for itself.
+    counted by each engine for itself. `device` is the one that the engine pretends to compute on.
     """
 
     acts: tuple[Act, ...] = field(default=())
     counter: Path | None = None
+    device: str = "cpu"
 
     @classmethod
     def parse(cls, text: str) -> "Script":
-        """Read `kind[:amount][@call | @<start>ms][x<times>]`, separated by `;`, and `counter=<path>`.
+        """Read `kind[:amount][@call | @<start>ms][x<times>]`, separated by `;`, `counter=<path>` and `device=<name>`.
 
         >>> Script.parse("sleep:0.05; segfault@3x1").acts[1]
         Act(kind=<Kind.SEGFAULT: 'segfault'>, amount=0.0, call=3, start=None, times=1)
@@ -90,95 +81,30 @@ class Script:
             InvalidOptions: naming the item that is wrong.
         """
         items = [item.strip() for item in text.split(";") if item.strip()]
-        counters = [Path(item.removeprefix("counter=")) for item in items if item.startswith("counter=")]
-        acts = tuple(_act(item) for item in items if not item.startswith("counter="))
-        return cls(acts=acts, counter=counters[-1] if counters else None)
+        named = dict(item.split("=", 1) for item in items if item.startswith(("counter=", "device=")))
+        acts = tuple(_act(item) for item in items if not item.startswith(("counter=", "device=")))
+        counter = named.get("counter")
+        return cls(acts=acts, counter=Path(counter) if counter else None, device=named.get("device", "cpu"))
+
+    def reduced(self, step: int) -> tuple["Script", str] | None:
+        """Return the script after `step` steps down, counted from 1, and a sentence on that one.
+
+        They are those of a real engine: half the batch, eight bits, the CPU instead of another device.
+        """
+        match step:
+            case 1:
+                return self, "a batch of 4 instead of 8, for want of memory"
+            case 2:
+                return self, "computed with 8 bits, for want of memory"
+            case 3 if self.device != "cpu":
+                return replace(self, device="cpu"), f"computed on the CPU instead of {self.device}, for want of memory"
+            case _:
+                return None
 
     @property
     def load_seconds(self) -> float:
         """What loading the pretended model takes."""
         return sum(act.amount for act in self.acts if act.kind is Kind.LOAD)
-
-
-class Performance:
-    """A script being performed by one engine."""
-
-    def __init__(self, script: Script) -> None:
-        self._script = script
-        self._lines: list[str] = []
-        self._leaked: list[bytes] = []
-        self._loaded = False
-
-    def load(self) -> None:
-        """Pay for loading, once."""
-        if not self._loaded:
-            time.sleep(self._script.load_seconds)
-            self._note("load")
-            self._loaded = True
-
-    def call(self, start: int, end: int, on_progress: ProgressSink) -> None:
-        """Do what the script has for a call on [start, end) ms; the progress of several acts never falls."""
-        reached = 0.0
-
-        def advance(fraction: float) -> None:
-            nonlocal reached
-            reached = max(reached, fraction)
-            on_progress(reached)
-
-        self.load()
-        self._note(f"call {start} {end}")
-        lines = self._counted()
-        ordinal = sum(line.startswith("call ") for line in lines)
-        for number, act in enumerate(self._script.acts):
-            name = f"act {number}"
-            if act.due(call=ordinal, start=start, done=lines.count(name)):
-                self._note(name)
-                self._perform(act, advance)
-
-    def _perform(self, act: Act, on_progress: ProgressSink) -> None:
-        match act.kind:
-            case Kind.SLEEP:
-                _spend(act.amount, time.monotonic, on_progress)
-            case Kind.BURN:
-                _spend(act.amount, time.thread_time, on_progress)
-            case Kind.LEAK:
-                self._leaked.append(b"\x01" * int(act.amount * 1_000_000))
-            case Kind.SEGFAULT:
-                ctypes.string_at(0)
-            case Kind.HANG_GIL_FREE:
-                _forever(time.sleep)
-            case Kind.HANG_GIL_HELD:
-                _forever(ctypes.PyDLL(None).sleep)  # unlike CDLL, PyDLL keeps the GIL while in C
-            case Kind.HANG_IN_C:
-                _forever(ctypes.CDLL(None).sleep)
-            case _:
-                raise RuntimeError(_ERRORS[act.kind])
-
-    def _note(self, line: str) -> None:
-        if self._script.counter is None:
-            self._lines.append(line)
-        else:
-            with self._script.counter.open("a", encoding="ascii") as file:
-                file.write(f"{line}\n")
-
-    def _counted(self) -> list[str]:
-        counter = self._script.counter
-        return list(self._lines) if counter is None else counter.read_text(encoding="ascii").splitlines()
-
-
-def _spend(seconds: float, clock: Callable[[], float], on_progress: ProgressSink) -> None:
-    begun = clock()
-    while (spent := clock() - begun) < seconds:
-        on_progress(spent / seconds)
-        if clock is time.monotonic:
-            time.sleep(min(_STEP_SECONDS, seconds - spent))
-        else:
-            sum(range(10_000))
-
-
-def _forever(sleep: Callable[[int], object]) -> None:
-    while True:
-        sleep(_HOUR)
 
 
 def _act(item: str) -> Act:

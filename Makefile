@@ -27,7 +27,7 @@ lint: $(VENV)/.ready-dev
 	@$(BIN)/lint-imports --no-cache >$(VENV)/contracts.log || { cat $(VENV)/contracts.log; exit 1; }
 	@$(BIN)/deptry . >$(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
 
-test: lint espeak ## everything that `check` does, and the slow tests too
+test: lint espeak postgres ## everything that `check` does, and the slow tests too
 	@$(BIN)/pytest -q -m "not bench" --durations=15
 
 bench: $(VENV)/.ready-dev ## measure speed, memory and accuracy (takes long; set COLLOQUY_TEST_SPEECH for real speech)
@@ -41,6 +41,12 @@ clean: ## remove the virtual environment and caches (never your data)
 espeak: # the conversations of the end-to-end tests are spoken by espeak-ng
 	@command -v espeak-ng >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y espeak-ng >/dev/null; } \
 	  || { echo "the tests speak with espeak-ng: apt-get install espeak-ng"; exit 1; }
+
+.PHONY: postgres
+postgres: # the tests start a PostgreSQL server of their own, from the installed programs
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y postgresql >/dev/null; } \
+	  || { echo "the tests start a PostgreSQL server: apt-get install postgresql"; exit 1; }
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

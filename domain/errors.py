@@ -14,6 +14,7 @@ ColloquyError
 ├── LeaseLost                another worker holds the task now: stop and write nothing
 ├── Interrupted              work was stopped on purpose: cancellation or shutdown
 ├── StorageFull              a write failed for lack of space
+├── DatabaseUnavailable      the database is away, restarting or overloaded: try again
 └── CallerRefused            no valid credential
 """
 
@@ -124,6 +125,12 @@ class StorageFull(ColloquyError):
     """There is no room left to write to."""
 
     code = "storage_full"
+
+
+class DatabaseUnavailable(ColloquyError):
+    """The database does not answer; what was asked may be asked again in a moment."""
+
+    code = "database_unavailable"
 
 
 class CallerRefused(ColloquyError):

@@ -1,8 +1,8 @@
 """The database behind the units of work: connections, their settings, and bringing its tables up to date.
 
-SQLite has one connection a process, which writes, reads and checkpoints in turn. Two writers could only wait for each
-other, and before SQLite 3.51.3 a checkpoint that races another connection's write can corrupt the file
-(https://www.sqlite.org/wal.html#walresetbug).
+PostgreSQL serves several processes and machines. SQLite has one connection a process, which writes, reads and
+checkpoints in turn. Two writers could only wait for each other, and before SQLite 3.51.3 a checkpoint that races
+another connection's write can corrupt the file (https://www.sqlite.org/wal.html#walresetbug).
 """
 
 import os
@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 import structlog
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -22,6 +22,25 @@ _PRAGMAS = (
     "foreign_keys = ON",
     "secure_delete = ON",  # what was deleted does not stay readable in free pages
 )
+_POSTGRES = {
+    "connect_timeout": 5,  # seconds; whoever waits for a dead server longer than this is better told so
+    "application_name": "colloquy",
+    "options": " ".join(
+        f"-c {name}={value}"
+        for name, value in {
+            "statement_timeout": "30s",
+            "lock_timeout": "5s",  # a migration that meets a long transaction gives way and is tried again
+            "idle_in_transaction_session_timeout": "60s",  # nobody's pause may hold back the vacuum
+            "timezone": "UTC",
+        }.items()
+    ),
+    "tcp_user_timeout": 15_000,  # ms; a peer that vanished without a word
+}
+_CONNECTIONS, _OVERFLOW = 5, 10
+"""A process's connections that stay, and more for a rush: a transaction lasts milliseconds. Fifteen times the processes
+must stay below the server's `max_connections`, which is 100 by default."""
+_MIGRATION_LOCK = 0x0C011081
+"""Any number, as long as it is the same in all processes."""
 _log = structlog.get_logger()
 
 
@@ -29,8 +48,13 @@ def connect(url: str) -> AsyncEngine:
     """Return the engine for the units of work of this process and event loop; `await engine.dispose()` ends it.
 
     Raises:
-        ValueError: not the URL of an SQLite file.
+        ValueError: neither PostgreSQL's URL nor that of an SQLite file.
     """
+    if _is_postgres(url):
+        return create_async_engine(
+            url, connect_args=_POSTGRES, hide_parameters=True, pool_size=_CONNECTIONS, max_overflow=_OVERFLOW,
+            pool_timeout=10, pool_pre_ping=True, pool_recycle=1800,
+        )  # fmt: skip
     target = _sqlite_file(url)
     if sqlite3.sqlite_version_info < _SAFE_SQLITE:
         _log.warning(
@@ -51,7 +75,7 @@ def migrate(url: str) -> None:
     Either all of it happens or none: the migrations run in one transaction, which also keeps other processes out.
 
     Raises:
-        ValueError: not the URL of an SQLite file.
+        ValueError: neither PostgreSQL's URL nor that of an SQLite file.
     """
     # Imported here, because serving requests needs none of it.
     from alembic import command  # noqa: PLC0415
@@ -60,6 +84,10 @@ def migrate(url: str) -> None:
     engine = blocking_engine(url)
     try:
         with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = 0"))  # the others take turns
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+                connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             config = Config(attributes={"connection": connection})
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             command.upgrade(config, "head")
@@ -69,16 +97,22 @@ def migrate(url: str) -> None:
 
 def blocking_engine(url: str) -> Engine:
     """Return an engine for migrations, with the same settings."""
+    if _is_postgres(url):
+        return create_engine(url, connect_args=_POSTGRES, hide_parameters=True)
     engine = create_engine(_sqlite_file(url).set(drivername="sqlite"), hide_parameters=True)
     _configure(engine)
     return engine
+
+
+def _is_postgres(url: str) -> bool:
+    return make_url(url).drivername == "postgresql+psycopg"
 
 
 def _sqlite_file(url: str) -> URL:
     """Parse the URL and see to a file that only this user can read, which SQLite's side files take after."""
     target = make_url(url)
     if target.drivername != "sqlite+aiosqlite" or target.database in {None, "", ":memory:"}:
-        raise ValueError("the database must be an SQLite file: sqlite+aiosqlite:///PATH")
+        raise ValueError("the database must be postgresql+psycopg://… or an SQLite file: sqlite+aiosqlite:///PATH")
     path = Path(str(target.database))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -116,7 +116,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(min_length=1, description="Folder for the database, recordings, transcripts and work files.")
     ] = str(PROJECT / "data")
     database_url: Annotated[
-        str, Meta(pattern=r"^(sqlite\+aiosqlite:///.+)?$", description="Empty means SQLite in DATA_DIR.")
+        str,
+        Meta(
+            pattern=r"^((sqlite\+aiosqlite:///|postgresql\+psycopg://).+)?$",
+            description="`postgresql+psycopg://…`, or `sqlite+aiosqlite:///PATH`; empty means SQLite in DATA_DIR.",
+        ),
     ] = ""
     blob_url: Annotated[str, Meta(pattern=r"^(file:///.+)?$", description="Empty means the folder DATA_DIR/blobs.")] = (
         ""

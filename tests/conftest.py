@@ -1,9 +1,12 @@
 """What every test shares."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.services.postgres import PostgresServer
 
 pytest.register_assert_rewrite("tests.contracts")
 
@@ -25,3 +28,10 @@ def speech() -> Path:
 def small_models() -> Path:
     """A folder of small trained models: `small-whisper` is a CTranslate2 Whisper."""
     return _optional_folder("COLLOQUY_TEST_MODELS")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A private PostgreSQL server for the whole run; each test makes databases of its own in it."""
+    with PostgresServer() as server:
+        yield server

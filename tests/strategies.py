@@ -12,6 +12,8 @@ from domain.task import Lease, MediaSource, Phase, Task, TaskError, TaskStatus
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
 texts = st.text(max_size=30)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+"""What goes into a text column of its own: PostgreSQL has no NUL there. Callers' texts are stored as JSON."""
 instants = st.datetimes(
     min_value=datetime(2000, 1, 1),  # noqa: DTZ001 - the zone is drawn beside it
     max_value=datetime(2100, 1, 1),  # noqa: DTZ001
@@ -53,7 +55,7 @@ def options(draw: st.DrawFn) -> TranscriptionOptions:
 
 
 media_sources = st.builds(MediaSource, key=texts, filename=texts, size=milliseconds, sha256=texts)
-leases = st.builds(Lease, worker=texts, token=milliseconds, until=instants)
+leases = st.builds(Lease, worker=words, token=milliseconds, until=instants)
 task_errors = st.builds(TaskError, code=texts, detail=texts)
 
 TASK_FIELDS: dict[str, st.SearchStrategy[object]] = {
@@ -78,7 +80,7 @@ TASK_FIELDS: dict[str, st.SearchStrategy[object]] = {
     "eta_ms": st.none() | milliseconds,
     "cancel_requested": st.booleans(),
     "duration": st.none() | milliseconds,
-    "language": st.none() | texts,
+    "language": st.none() | words,
     "revision": counts,
     "processing_ms": milliseconds,
     "error": st.none() | task_errors,
@@ -89,9 +91,9 @@ tasks = st.builds(Task, **TASK_FIELDS)
 API_KEY_FIELDS: dict[str, st.SearchStrategy[object]] = {
     "id": st.uuids(),
     "owner": st.uuids(),
-    "name": texts,
-    "digest": texts,
-    "hint": texts,
+    "name": words,
+    "digest": words,
+    "hint": words,
     "created_at": instants,
     "revoked_at": st.none() | instants,
     "last_used_at": st.none() | instants,

@@ -11,7 +11,8 @@ from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import CursorResult, Executable, LargeBinary, Uuid, bindparam, func, select, text, tuple_
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.persistence import tables
@@ -26,10 +27,12 @@ from application.ports.persistence import (
     UnitOfWork,
 )
 from domain.access import ApiKey
-from domain.errors import LeaseLost, StorageFull
+from domain.errors import DatabaseUnavailable, LeaseLost, StorageFull
 from domain.task import OwnerId, Task, TaskId, TaskStatus
 
 _tasks, _checkpoints, _api_keys = tables.tasks, tables.checkpoints, tables.api_keys
+
+_POSTGRES_FULL = "53100"
 
 _PUT_CHECKPOINT = text(
     "INSERT INTO checkpoints (task_id, name, payload)"
@@ -47,22 +50,28 @@ class _Transaction:
     async def run(self, statement: Executable, values: dict[str, Any] | None = None) -> CursorResult[Any]:
         try:
             return await uninterrupted(self._connection.execute(statement, values))
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise _translated(error) from error
 
     async def commit(self) -> None:
         try:
             await uninterrupted(self._connection.commit())
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise _translated(error) from error
 
     async def close(self) -> None:
         await uninterrupted(self._connection.close())
 
 
-def _translated(error: DBAPIError) -> Exception:
-    full = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return StorageFull("there is no room left for the database") if full else error
+def _translated(error: SQLAlchemyError) -> Exception:
+    """Put a database's error into the ports' words; what is a mistake of ours stays as it is."""
+    driver = getattr(error, "orig", None)
+    state = getattr(driver, "sqlstate", None)
+    if state == _POSTGRES_FULL or getattr(driver, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return StorageFull("there is no room left for the database")
+    # Of psycopg's errors these are what a server that is away, restarting or overloaded causes.
+    away = isinstance(error, OperationalError | InterfaceError) and hasattr(driver, "sqlstate")
+    return DatabaseUnavailable("the database does not answer") if away or isinstance(error, NoConnection) else error
 
 
 class SqlTasks(TaskRepository):
@@ -183,7 +192,10 @@ class SqlUnitOfWork(UnitOfWork):
 
     async def __aenter__(self) -> Self:
         """Take a connection; the transaction begins with the first statement."""
-        self._transaction = _Transaction(await self._engine.connect())
+        try:
+            self._transaction = _Transaction(await self._engine.connect())
+        except SQLAlchemyError as error:
+            raise _translated(error) from error
         self.tasks = SqlTasks(self._transaction)
         self.checkpoints = SqlCheckpoints(self._transaction)
         self.api_keys = SqlApiKeys(self._transaction)

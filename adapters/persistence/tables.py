@@ -60,6 +60,11 @@ def _standard(*_: object, **__: object) -> str:
     return "CURRENT_TIMESTAMP"
 
 
+@compiles(database_now, "postgresql")
+def _postgresql(*_: object, **__: object) -> str:
+    return "clock_timestamp()"  # its CURRENT_TIMESTAMP stands still within a transaction
+
+
 @compiles(database_now, "sqlite")
 def _sqlite(*_: object, **__: object) -> str:
     return "strftime('%Y-%m-%d %H:%M:%f', 'now')"  # its CURRENT_TIMESTAMP has whole seconds
@@ -102,7 +107,7 @@ tasks = Table(
 Index("ix_tasks_page", tasks.c.owner, tasks.c.id)
 Index("ix_tasks_due", tasks.c.status, tasks.c.run_after, tasks.c.id)
 _leased = tasks.c.lease_until.is_not(None)
-Index("ix_tasks_leased", tasks.c.lease_until, sqlite_where=_leased)
+Index("ix_tasks_leased", tasks.c.lease_until, sqlite_where=_leased, postgresql_where=_leased)
 
 checkpoints = Table(
     "checkpoints",

@@ -21,6 +21,7 @@ _HEADERS = {
     "too_large": {"Connection": "close"},
     "form_too_large": {"Connection": "close"},
     "headers_too_large": {"Connection": "close"},
+    "database_unavailable": {"Retry-After": "5"},
     "model_unavailable": {"Retry-After": "60"},
     "storage_full": {"Retry-After": "60"},
 }

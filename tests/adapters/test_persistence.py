@@ -1,4 +1,4 @@
-"""Both units of work against their contract, and what is SQLite's own."""
+"""The units of work against their contract, over each database, and what is SQLite's own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -39,6 +39,7 @@ from tests.contracts.unit_of_work import (
     TaskRepositoryContract,
     UnitOfWorkContract,
 )
+from tests.services.postgres import PostgresServer
 
 
 @asynccontextmanager
@@ -63,6 +64,23 @@ class OverSqlite(Suite):
         return lambda: SqlUnitOfWork(engine)
 
 
+@asynccontextmanager
+async def postgres_engine(server: PostgresServer) -> AsyncIterator[AsyncEngine]:
+    with server.database() as url:
+        await asyncio.to_thread(migrate, url)
+        engine = connect(url)
+        yield engine
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined] # as above
+        await engine.dispose()
+
+
+class OverPostgres(Suite):
+    @pytest.fixture
+    async def new_uow(self, postgres: PostgresServer) -> AsyncIterator[NewUnitOfWork]:
+        async with postgres_engine(postgres) as engine:
+            yield lambda: SqlUnitOfWork(engine)
+
+
 class OverMemory(Suite):
     @pytest.fixture
     def new_uow(self) -> NewUnitOfWork:
@@ -80,6 +98,18 @@ class TestSqlCheckpoints(OverSqlite, CheckpointRepositoryContract, adapter=SqlCh
 
 
 class TestSqlApiKeys(OverSqlite, ApiKeyRepositoryContract, adapter=SqlApiKeys): ...
+
+
+class TestPostgresUnitOfWork(OverPostgres, UnitOfWorkContract, adapter=SqlUnitOfWork): ...
+
+
+class TestPostgresTasks(OverPostgres, TaskRepositoryContract, adapter=SqlTasks): ...
+
+
+class TestPostgresCheckpoints(OverPostgres, CheckpointRepositoryContract, adapter=SqlCheckpoints): ...
+
+
+class TestPostgresApiKeys(OverPostgres, ApiKeyRepositoryContract, adapter=SqlApiKeys): ...
 
 
 class TestMemoryUnitOfWork(OverMemory, UnitOfWorkContract, adapter=MemoryUnitOfWork): ...
@@ -128,14 +158,15 @@ class Session:
         return self._runner.run(there_and_back())
 
 
-@pytest.fixture(scope="module", params=["sqlite", "memory"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres", "memory"])
 def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     with asyncio.Runner() as runner:
         if request.param == "memory":
             database = MemoryDatabase(SystemClock())
             yield Session(runner, lambda: MemoryUnitOfWork(database))
         else:
-            opening = sqlite_engine(tmp_path_factory.mktemp("database"))
+            server: PostgresServer | None = request.getfixturevalue("postgres") if request.param == "postgres" else None
+            opening = postgres_engine(server) if server else sqlite_engine(tmp_path_factory.mktemp("database"))
             engine = runner.run(opening.__aenter__())
             yield Session(runner, lambda: SqlUnitOfWork(engine))
             runner.run(opening.__aexit__(None, None, None))

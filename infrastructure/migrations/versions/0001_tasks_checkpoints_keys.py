@@ -43,7 +43,7 @@ def upgrade() -> None:
     op.create_index("ix_tasks_page", "tasks", ["owner", "id"])
     op.create_index("ix_tasks_due", "tasks", ["status", "run_after", "id"])
     leased = sa.text("lease_until IS NOT NULL")
-    op.create_index("ix_tasks_leased", "tasks", ["lease_until"], sqlite_where=leased)
+    op.create_index("ix_tasks_leased", "tasks", ["lease_until"], sqlite_where=leased, postgresql_where=leased)
     op.create_table(
         "checkpoints",
         sa.Column("task_id", sa.Uuid(), nullable=False),

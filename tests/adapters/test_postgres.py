@@ -1,0 +1,71 @@
+"""What is PostgreSQL's own: a server that goes away and comes back, and many processes that start at once."""
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from adapters.persistence.sql import SqlUnitOfWork
+from domain.errors import DatabaseUnavailable
+from infrastructure.database import blocking_engine, connect, migrate
+from tests.builders import a_task
+from tests.services.postgres import PostgresServer
+
+
+@pytest.fixture
+def mortal() -> Iterator[PostgresServer]:
+    with PostgresServer(durable=True) as server:
+        yield server
+
+
+async def test_a_server_that_goes_away_is_named_and_found_again(mortal: PostgresServer) -> None:
+    with mortal.database() as url:
+        await asyncio.to_thread(migrate, url)
+        engine = connect(url)
+        task = a_task()
+        async with SqlUnitOfWork(engine) as uow:
+            await uow.tasks.add(task)
+            await uow.commit()
+        mortal.stop()
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            async with SqlUnitOfWork(engine) as uow:
+                await uow.tasks.get(task.id)
+        assert time.monotonic() - started < 6
+        mortal.start()
+        async with SqlUnitOfWork(engine) as uow:
+            assert await uow.tasks.get(task.id) == task
+        await engine.dispose()
+
+
+async def test_a_connection_that_is_cut_in_the_middle_is_named(postgres: PostgresServer) -> None:
+    with postgres.database() as url:
+        await asyncio.to_thread(migrate, url)
+        engine = connect(url)
+        async with SqlUnitOfWork(engine) as uow:
+            await uow.tasks.now()
+            postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test_%'")
+            with pytest.raises(DatabaseUnavailable):
+                await uow.tasks.now()
+        async with SqlUnitOfWork(engine) as uow:
+            await uow.tasks.now()
+        await engine.dispose()
+
+
+def test_several_processes_may_migrate_at_once(postgres: PostgresServer) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["infrastructure.database", "alembic.command"])
+    with postgres.database() as url:
+        starting = [context.Process(target=migrate, args=(url,)) for _ in range(4)]
+        for process in starting:
+            process.start()
+        for process in starting:
+            process.join(15)
+        assert [process.exitcode for process in starting] == [0, 0, 0, 0]
+        engine = blocking_engine(url)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
+        engine.dispose()

@@ -14,6 +14,7 @@ ColloquyError
 ├── LeaseLost                another worker holds the task now: stop and write nothing
 ├── Interrupted              work was stopped on purpose: cancellation or shutdown
 ├── StorageFull              a write failed for lack of space
+├── StorageUnavailable       the object store is away, or refuses
 ├── DatabaseUnavailable      the database is away, restarting or overloaded: try again
 └── CallerRefused            no valid credential
 """
@@ -125,6 +126,12 @@ class StorageFull(ColloquyError):
     """There is no room left to write to."""
 
     code = "storage_full"
+
+
+class StorageUnavailable(ColloquyError):
+    """The object store does not answer, or refuses; what was asked may be asked again in a moment."""
+
+    code = "storage_unavailable"
 
 
 class DatabaseUnavailable(ColloquyError):

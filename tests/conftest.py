@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.postgres import PostgresServer
+from tests.services.s3 import S3Server
 
 pytest.register_assert_rewrite("tests.contracts")
 
@@ -34,4 +35,11 @@ def small_models() -> Path:
 def postgres() -> Iterator[PostgresServer]:
     """A private PostgreSQL server for the whole run; each test makes databases of its own in it."""
     with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A private S3 store for the whole run; each test has a bucket of its own."""
+    with S3Server() as server:
         yield server

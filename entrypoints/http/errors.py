@@ -22,6 +22,7 @@ _HEADERS = {
     "form_too_large": {"Connection": "close"},
     "headers_too_large": {"Connection": "close"},
     "database_unavailable": {"Retry-After": "5"},
+    "storage_unavailable": {"Retry-After": "5"},
     "model_unavailable": {"Retry-After": "60"},
     "storage_full": {"Retry-After": "60"},
 }

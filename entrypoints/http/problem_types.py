@@ -44,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "worker_crashed": Kind(500, "The process working on the task died"),
     "internal_error": Kind(500, "Something went wrong on our side"),
     "model_unavailable": Kind(503, "The model is not available here"),
+    "storage_unavailable": Kind(503, "The object store does not answer"),
     "database_unavailable": Kind(503, "The database does not answer"),
     "storage_full": Kind(507, "There is no room left"),
 }

@@ -48,7 +48,17 @@ class PostgresServer:
         owner = _owner()
         if owner is not None:
             os.chown(self._folder, owner.pw_uid, owner.pw_gid)
-        initdb = [self._programs / "initdb", "-D", self._folder / "data", "-U", "tests", "-A", "trust", "-E", "UTF8"]
+        initdb: list[str | Path] = [
+            self._programs / "initdb",
+            "-D",
+            self._folder / "data",
+            "-U",
+            "tests",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run([*initdb, "--no-sync", "--locale=C.UTF-8"], check=True, capture_output=True, **_as(owner))
         self.start()
         return self

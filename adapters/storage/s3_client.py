@@ -1,0 +1,81 @@
+"""The connection to an S3 store: its time-outs and tries, and its errors in the port's words.
+
+It must not let a secret or an address into what it says.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from application.ports.blobs import BlobNotFound
+from domain.errors import StorageFull, StorageUnavailable
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+CONNECTIONS = 16
+TRIES = 3
+_CONNECT_SECONDS, _READ_SECONDS = 3.0, 15.0
+"""Three tries of at most 18 s and the pauses between them: a store that is away is told within a minute."""
+_FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "EntityTooLarge", "OutOfSpace"})
+_MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Where blobs are kept; `endpoint` is `host` or `host:port`, and without `secure` requests go unencrypted."""
+
+    endpoint: str
+    name: str
+    access_key: str
+    secret_key: str
+    region: str = "us-east-1"
+    secure: bool = True
+
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return f"Bucket({self.endpoint}/{self.name})"
+
+
+def connect(bucket: Bucket) -> "Minio":
+    """Return a client, which is thread-safe; nothing is asked yet."""
+    import urllib3
+    from minio import Minio
+
+    return Minio(
+        endpoint=bucket.endpoint,
+        access_key=bucket.access_key,
+        secret_key=bucket.secret_key,
+        region=bucket.region,
+        secure=bucket.secure,
+        http_client=urllib3.PoolManager(
+            maxsize=CONNECTIONS,
+            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
+            retries=urllib3.Retry(
+                total=TRIES - 1, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504], allowed_methods=None
+            ),
+        ),
+    )
+
+
+@contextmanager
+def translated(key: str = "") -> Iterator[None]:
+    """Put the client's errors into the port's words; a secret or an address is in none of them."""
+    import urllib3
+    from minio.error import InvalidResponseError, S3Error, ServerError
+
+    try:
+        yield
+    except (S3Error, InvalidResponseError) as error:
+        # Some servers answer in `text/xml`, which the client takes for no answer at all.
+        found = re.search(r"<Code>(\w+)</Code>", str(error))
+        code = error.code if isinstance(error, S3Error) else found and found[1]
+        if code in _MISSING:
+            raise BlobNotFound(key) from error
+        if code in _FULL:
+            raise StorageFull("there is no room left in the object store") from error
+        raise StorageUnavailable(f"the object store refused: {code}") from error
+    except (ServerError, urllib3.exceptions.HTTPError) as error:
+        raise StorageUnavailable("the object store does not answer") from error

@@ -14,6 +14,10 @@ from application.ports.blobs import BlobStore
 from tests.contracts.suite import BINDINGS
 
 
+ELSEWHERE: set[str] = set()
+"""Adapters that only an extra can run: bound in `tests/engines`, where a test holds this list against the bindings."""
+
+
 def adapter_modules() -> list[ModuleType]:
     found = pkgutil.walk_packages(adapters.__path__, "adapters.")
     return [importlib.import_module(module.name) for module in found]
@@ -48,7 +52,8 @@ def test_every_adapter_is_bound_to_its_contract() -> None:
     bind_all()
     found = implementations(adapter_modules())
     assert len(found) > 10, "the walk found next to nothing, so it proves nothing"
-    assert names(found - BINDINGS) == []
+    assert ELSEWHERE <= set(names(found))
+    assert set(names(found - BINDINGS)) <= ELSEWHERE
 
 
 def test_an_unbound_adapter_is_noticed() -> None:

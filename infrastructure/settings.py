@@ -94,12 +94,20 @@ class Models(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where weights are, and whether they may be fetched."""
 
     dir: Annotated[str, Meta(description="Folder with one directory a model; empty means DATA_DIR/models.")] = ""
+    # The one offline switch: without it the hub is not even asked whether it answers.
     download: Annotated[
-        bool, Meta(description="Whether `auto` and named models may be downloaded from the hub when it answers.")
+        bool,
+        Meta(description="Whether models may be downloaded; `false` is the offline switch: the hub is never asked."),
     ] = True
     hub_url: Annotated[str, Meta(pattern=r"^https?://", description="The model hub, or a mirror of it.")] = (
         "https://huggingface.co"
     )
+    hub_token: Annotated[
+        str, Meta(description="Token of a hub account that took the licences of gated models.", extra={"secret": True})
+    ] = ""
+    allow_non_commercial: Annotated[
+        bool, Meta(description="Whether models may be downloaded whose licence forbids commercial use.")
+    ] = False
 
 
 class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

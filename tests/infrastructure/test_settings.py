@@ -57,7 +57,9 @@ def test_strangers_variables_are_left_alone() -> None:
 
 
 def test_secrets_are_masked() -> None:
-    shown = dict(effective(load_settings({"MODELS_HUB_URL": "https://me:hush@mirror.example"})))
+    given = {"MODELS_HUB_URL": "https://me:hush@mirror.example", "MODELS_HUB_TOKEN": "hf_hush"}
+    shown = dict(effective(load_settings(given)))
+    assert shown["MODELS_HUB_TOKEN"] == "********"
     assert shown["MODELS_HUB_URL"] == "https://me:********@mirror.example"
 
 

@@ -160,11 +160,10 @@ def _spoken(word: _Word, piece: Span) -> Iterator[_Letter]:
     letters = _letters(word.word)
     if word.start is None or word.end is None:
         return
-    step = (word.end - word.start) / max(1, len(letters))
+    start, length = _instant(word.start, piece), max(0, _instant(word.end, piece) - _instant(word.start, piece))
     for number, text in enumerate(letters):
-        start = _instant(word.start + step * number, piece)
-        end = _instant(word.start + step * (number + 1), piece)
-        yield _Letter(text, Span(start, max(start, end)), word.probability)
+        span = Span(start + length * number // len(letters), start + length * (number + 1) // len(letters))
+        yield _Letter(text, span, word.probability)
 
 
 def _letters(text: str) -> list[str]:

@@ -70,6 +70,7 @@ def faster_whisper(settings: Settings) -> FasterWhisperEngine:
         threads=asr.threads or os.cpu_count() or 1,
         batch_size=asr.batch_size,
         beam_size=asr.beam_size,
+        cpu_fallback=settings.engine.cpu_fallback,
         allow_download=settings.models.download,
         hub_url=settings.models.hub_url,
     )

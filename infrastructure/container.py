@@ -11,6 +11,7 @@ from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscription
 from adapters.media.av import AvDecoder
 from adapters.persistence.sql import SqlUnitOfWork
 from adapters.queue.in_process import InProcessQueue
+from adapters.scoring.metrics import MetricsScorer
 from adapters.scripted.diarizer import ScriptedDiarizer
 from adapters.scripted.engine import ScriptedEngine
 from adapters.scripted.script import Script
@@ -129,6 +130,7 @@ class Container(containers.DeclarativeContainer):
         diarizer=diarizer,
         absent_models=providers.Factory(absent_models, asr_choice, asr.provided.capabilities.call().models),
     )
+    scorer = providers.Factory(MetricsScorer)
     query_tasks = providers.Factory(QueryTasks, new_uow=new_uow.provider)
     follow_task = providers.Factory(FollowTask, new_uow=new_uow.provider, events=events)
     get_result = providers.Factory(GetResult, new_uow=new_uow.provider, blobs=blobs)

@@ -77,13 +77,18 @@ def variables(group: type[msgspec.Struct] = Settings, path: tuple[str, ...] = ()
             yield Variable("_".join(here).upper(), here, item.type, item.default, description or "", secret)
 
 
-def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from the process's environment, or from the one given.
+def load_settings(
+    environment: Mapping[str, str] | None = None, *, changed: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the settings from the process's environment, or from the one given; `changed` goes before both.
 
     Raises:
         BadSettings: with every unknown name, wrong value and contradiction.
     """
-    given = dict(os.environ if environment is None else environment)  # noqa: TID251 - the one place that reads it
+    given = {
+        **(os.environ if environment is None else environment),  # noqa: TID251 - the one place that reads it
+        **(changed or {}),
+    }
     known = {variable.name: variable for variable in variables()}
     problems = [*_unknown(given, known)]
     tree: dict[str, Any] = {}

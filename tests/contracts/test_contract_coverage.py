@@ -13,7 +13,9 @@ import tests.adapters
 from application.ports.blobs import BlobStore
 from tests.contracts.suite import BINDINGS
 
-ELSEWHERE: set[str] = set()
+ELSEWHERE: set[str] = {
+    "adapters.diarization.sherpa.SherpaOnnxDiarizer",
+}
 """Adapters that only an extra can run: bound in `tests/engines`, where a test holds this list against the bindings."""
 
 

@@ -1,16 +1,17 @@
 # Every target brings about the virtual environment it needs; `make` alone prints this help.
 PYTHON ?= python3
 VENV := .venv
+ENGINES := .venv-engines
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 SOURCES := domain application adapters infrastructure entrypoints tests
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint test bench clean
+.PHONY: help setup run check lint test test-engines bench clean
 
 help: ## print this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## make the virtual environment in .venv with the default install
 
@@ -30,12 +31,15 @@ lint: $(VENV)/.ready-dev
 test: lint espeak postgres ## everything that `check` does, and the slow tests too
 	@$(BIN)/pytest -q -m "not bench" --durations=15
 
+test-engines: $(ENGINES)/.ready espeak ## the tests of engines that need an extra, in .venv-engines (6 GB, minutes to install)
+	@$(ENGINES)/bin/pytest -q -m "not bench" --durations=15 tests/engines
+
 bench: $(VENV)/.ready-dev ## measure speed, memory and accuracy (takes long; set COLLOQUY_TEST_SPEECH for real speech)
 	@for script in tests/bench/bench_*.py; do \
 	  module=$$(echo $${script%.py} | tr / .); echo "== $$module"; $(BIN)/python -m $$module || exit 1; done
 
 clean: ## remove the virtual environment and caches (never your data)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) $(ENGINES) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 .PHONY: espeak
 espeak: # the conversations of the end-to-end tests are spoken by espeak-ng
@@ -63,4 +67,12 @@ $(VENV)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+# Nothing but pip is needed to make it, and that comes with the first environment's Python.
+$(ENGINES)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt constraints-engines.txt
+	@test -x $(ENGINES)/bin/python || $(VENV)/bin/python -m venv $(ENGINES)
+	@echo "Installing torch and the engines' extras (6 GB, three to four minutes) ..."
+	@$(ENGINES)/bin/python -m pip --quiet --disable-pip-version-check install \
+	  --constraint constraints.txt --constraint constraints-engines.txt --editable '.[dev,engines,pyannote,sherpa]'
 	@touch $@

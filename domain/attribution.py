@@ -1,48 +1,43 @@
-"""Who said each word: words against turns, then settled by sentence; regrouping and rendering are done elsewhere.
+"""Who said each word: words against turns, then settled where it is in doubt; regrouping and rendering are elsewhere.
 
-A word's vote for a speaker follows from the share of it that the speaker's turns cover, summed over them. Where several
-people talk all of them get votes, and whoever holds the exclusive track some more: a recogniser that hears one voice
-mostly stays with the sentence it is in. A word that nobody covers takes the nearest exclusive turn, by the distance
-between their edges, up to `NEAREST` ms away.
+A word that has one speaker within `NEAR` is theirs. Where there are more, each gets votes by how deep the word lies in
+their turns, whoever holds the exclusive track some more, and `settle` decides. A word further off takes the nearest
+exclusive turn, by the distance between their edges, up to `NEAREST` ms away.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
-from domain.settling import VOTE, settle
+from domain.coverage import Timeline
+from domain.edges import Edges
+from domain.settling import Votes, settle
 from domain.span import Span
 from domain.speaker import SpeakerTurn
-from domain.transcript import Word
+from domain.transcript import Alternative, Word
 
+NEAR = 350
+"""Milliseconds around a word: whoever talks within them may have said it. Twice as many find nothing more."""
 NEAREST = 1_000
 """Milliseconds; beyond that it is more likely that the diarizer missed somebody than that it ended a turn too soon."""
-_ANY, _EXCLUSIVE = 8, 2
-"""Tenths of a vote that depend on all turns, and on the exclusive ones; tuned as `settling.CHANGE` was."""
-_NEAREST_VOTE = VOTE // 5
-"""What a word in a gap is worth: settling may well overrule it."""
+DOUBT = 0.1
+"""The least share of a word's votes that makes another speaker worth naming."""
+_EXCLUSIVE = 1.1
+"""How much more a vote counts with the exclusive track: a recogniser hears the louder voice. Tuned as in `settling`."""
+_OVERLAPPED = 1.5
+"""Two speakers cover at least half of a word when their shares add up to one and a half."""
 
 
 def attribute(
     words: Sequence[Word], exclusive: Sequence[SpeakerTurn], turns: Sequence[SpeakerTurn]
 ) -> tuple[Word, ...]:
-    """Return the words, in the order given, each with its speaker (None: nobody near) and with overlaps marked.
+    """Return the words, in the order given, each with its speaker (None: nobody near), overlap mark and alternatives.
 
     `exclusive` and `turns` are a diarizer's: sorted, the first without overlaps. A word is marked as overlapped when
-    at least half of it is covered by two speakers. O(words + turns). Cutting a turn in two changes nothing, nor does
-    the order of turns; see `settle` for ties.
+    at least half of it is covered by two speakers. O(words + turns) after sorting. Cutting a turn in two changes
+    nothing, nor does the order of turns; see `settle` for ties.
     """
-    order = sorted(range(len(words)), key=lambda index: words[index].span.start)
-    spans = [words[index].span for index in order]
-    starts = [turn.span.start for turn in exclusive]
-    votes: list[dict[str, int]] = [{} for _ in words]
-    overlapped = [False] * len(words)
-    for index, span, talking, holding in zip(order, spans, _near(spans, turns), _near(spans, exclusive), strict=True):
-        votes[index] = _votes(span, talking, holding)
-        if len(talking) > 1:
-            overlapped[index] = _twice_covered(span, talking)
-        if not votes[index]:
-            around = bisect_left(starts, span.start)
-            votes[index] = _nearest(span, exclusive[max(0, around - 1) : around + 1])
+    edges = Edges(turns)
+    votes, overlapped = _votes(words, exclusive, turns, edges)
     return tuple(
         Word(
             span=word.span,
@@ -52,62 +47,52 @@ def attribute(
             overlap=overlap,
             glued=word.glued,
             timing=word.timing,
+            alternatives=_alternatives(speaker, cast) if len(cast) > 1 else (),
         )  # half the time of `replace`, and there are a hundred thousand words
-        for word, speaker, overlap in zip(words, settle(words, votes), overlapped, strict=True)
+        for word, speaker, cast, overlap in zip(words, settle(words, votes, edges), votes, overlapped, strict=True)
     )
 
 
-_Turn = tuple[int, int, str]
+def _votes(
+    words: Sequence[Word], exclusive: Sequence[SpeakerTurn], turns: Sequence[SpeakerTurn], edges: Edges
+) -> tuple[list[Votes], list[bool]]:
+    order = sorted(range(len(words)), key=lambda index: words[index].span.start)
+    spans = [words[index].span for index in order]
+    starts = [turn.span.start for turn in exclusive]
+    votes: list[Votes] = [{}] * len(words)
+    overlapped = [False] * len(words)
+    around, within = Timeline(turns, widened=NEAR).shares(spans), Timeline(turns).shares(spans)
+    for index, span, near, talking in zip(order, spans, around, within, strict=True):
+        if len(near) > 1:
+            middle = (span.start + span.end) / 2
+            cast = {speaker: edges.presence(speaker, middle) for speaker in near}
+            holding = exclusive[max(0, bisect_right(starts, middle) - 1)] if starts else None
+            if holding and holding.speaker in cast and holding.span.start <= middle < holding.span.end:
+                cast[holding.speaker] *= _EXCLUSIVE
+            votes[index], overlapped[index] = cast, sum(talking.values()) >= _OVERLAPPED
+        elif near:
+            votes[index] = near
+        else:
+            at = bisect_left(starts, span.start)
+            votes[index] = _nearest(span, exclusive[max(0, at - 1) : at + 1])
+    return votes, overlapped
 
 
-def _near(spans: Iterable[Span], turns: Iterable[SpeakerTurn]) -> Iterator[list[_Turn]]:
-    """Yield for each of the sorted spans the turns that may cover some of it; one sweep over both."""
-    coming = iter(sorted((turn.span.start, turn.span.end, turn.speaker) for turn in turns))
-    upcoming = next(coming, None)
-    near: list[_Turn] = []
-    for span in spans:
-        while upcoming and upcoming[0] < span.end:
-            near.append(upcoming)
-            upcoming = next(coming, None)
-        for turn in near:
-            if turn[1] <= span.start:
-                near = [turn for turn in near if turn[1] > span.start]
-                break
-        yield near
-
-
-def _votes(span: Span, talking: list[_Turn], holding: list[_Turn]) -> dict[str, int]:
-    """Turn the covered share of a word into votes: half of it counts three quarters, for edges are never exact."""
-    if len(talking) == len(holding) == 1 and talking[0][2] == holding[0][2]:
-        (start, end, speaker), (held_from, held_until, _) = talking[0], holding[0]
-        if start <= span.start >= held_from and end >= span.end <= held_until:
-            return {speaker: VOTE}  # nearly every word, and the sum below takes twice as long
-    covered: dict[str, int] = {}
-    for weight, near in ((_ANY, talking), (_EXCLUSIVE, holding)):
-        for start, end, speaker in near:
-            common = min(end, span.end) - max(start, span.start)
-            if common > 0:
-                covered[speaker] = covered.get(speaker, 0) + weight * common
-    whole = (_ANY + _EXCLUSIVE) * span.duration
-    return {
-        speaker: VOTE if part >= whole else VOTE * part * (2 * whole - part) // whole**2
-        for speaker, part in covered.items()
-    }
-
-
-def _twice_covered(span: Span, near: list[_Turn]) -> bool:
-    """Whether the times of all speakers within the span add up to one and a half of it, so that half holds two."""
-    covered: dict[str, int] = {}
-    for start, end, speaker in near:
-        covered[speaker] = covered.get(speaker, 0) + max(0, min(end, span.end) - max(start, span.start))
-    return 2 * sum(min(span.duration, part) for part in covered.values()) >= 3 * span.duration > 0
-
-
-def _nearest(span: Span, around: Sequence[SpeakerTurn]) -> dict[str, int]:
+def _nearest(span: Span, around: Sequence[SpeakerTurn]) -> Votes:
     nearest = min(around, key=lambda turn: turn.span.distance(span), default=None)
     if nearest is None or nearest.span.distance(span) > NEAREST:
         return {}
-    return {nearest.speaker: _NEAREST_VOTE}
+    return {nearest.speaker: 1.0}
+
+
+def _alternatives(speaker: str | None, votes: Votes) -> tuple[Alternative, ...]:
+    whole = sum(votes.values())
+    others = [
+        Alternative(other, round(cast / whole, 3))
+        for other, cast in votes.items()
+        if other != speaker and cast >= DOUBT * whole > 0
+    ]
+    return tuple(sorted(others, key=lambda other: -other.share))
 
 
 def speaker_labels(words: Iterable[Word], turns: Iterable[SpeakerTurn]) -> dict[str, str]:

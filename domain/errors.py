@@ -86,7 +86,8 @@ class EngineFailed(ColloquyError):
     """An engine failed while working.
 
     Codes: `engine_failed` (it raised), `out_of_memory`, `worker_crashed` (its process died),
-    `engine_hung` (no progress until the watchdog ended it).
+    `engine_hung` (no progress until the watchdog ended it); of an engine on another machine `remote_timeout`,
+    `remote_unreachable`, `remote_failed` (it fails again and again), `remote_refused` and `remote_garbled`.
     """
 
     code = "engine_failed"

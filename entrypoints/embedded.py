@@ -89,7 +89,11 @@ class Embedded:
     async def _probe(self) -> dict[str, str]:
         running = all(not worker.done() for worker in self._workers)
         checks = {"database": self._ask_database(), "storage": asyncio.to_thread(self._measure_storage)}
-        parts = {"workers": "ok" if running else "stopped"}
+        out = self.container.devices().out_of_service()
+        parts = {
+            "workers": "ok" if running else "stopped",
+            "devices": f"out of service: {', '.join(out)}" if out else "ok",
+        }
         for part, check in checks.items():
             try:
                 parts[part] = await check

@@ -6,10 +6,12 @@ from adapters.asr.pocketsphinx import PocketSphinxEngine
 from adapters.diarization.acoustic import AcousticDiarizer
 from adapters.diarization.channel import ChannelDiarizer
 from adapters.events.in_process import InProcessEvents
+from adapters.hosting.devices import Devices
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.media.av import AvDecoder
 from adapters.persistence.sql import SqlUnitOfWork
 from adapters.queue.in_process import InProcessQueue
+from adapters.scoring.metrics import MetricsScorer
 from adapters.scripted.diarizer import ScriptedDiarizer
 from adapters.scripted.engine import ScriptedEngine
 from adapters.scripted.script import Script
@@ -31,7 +33,15 @@ from application.sweep import Sweep
 from application.transcribe_media import TranscribeMedia
 from infrastructure.database import connect
 from infrastructure.engine_choice import absent_models, choose_asr, choose_diarizer
-from infrastructure.engines import Hosts, faster_whisper, hosting, media_limits, window_ms, worker_name
+from infrastructure.engines import (
+    Hosts,
+    faster_whisper,
+    hosting,
+    media_limits,
+    openai_compatible,
+    window_ms,
+    worker_name,
+)
 from infrastructure.settings import Settings
 
 
@@ -54,6 +64,7 @@ class Container(containers.DeclarativeContainer):
     bare_asr = providers.Selector(
         asr_choice.provided.engine,
         faster_whisper=providers.Factory(faster_whisper, settings),
+        openai_compatible=providers.Factory(openai_compatible, settings),
         pocketsphinx=providers.Factory(PocketSphinxEngine),
         scripted=providers.Factory(ScriptedEngine, providers.Factory(Script.parse, settings.provided.asr.script)),
     )
@@ -65,18 +76,23 @@ class Container(containers.DeclarativeContainer):
         ),
     )
 
+    devices = providers.ThreadSafeSingleton(Devices, settings.provided.engine.cooldown_seconds)
     asr = providers.ThreadSafeSingleton(
-        HostedTranscriptionEngine, bare_asr, providers.Factory(hosting, settings, settings.provided.asr.threads)
+        HostedTranscriptionEngine,
+        bare_asr,
+        providers.Factory(hosting, settings, settings.provided.asr.threads),
+        devices,
     )
     diarizer = providers.ThreadSafeSingleton(
         HostedDiarizationEngine,
         bare_diarizer,
         providers.Factory(hosting, settings, settings.provided.diarization.threads),
+        devices,
     )
     vad = providers.ThreadSafeSingleton(
-        HostedVoiceActivityDetector, providers.Factory(SileroVad), providers.Factory(hosting, settings, 1)
+        HostedVoiceActivityDetector, providers.Factory(SileroVad), providers.Factory(hosting, settings, 1), devices
     )
-    hosts = providers.Singleton(Hosts, vad, asr, diarizer)
+    hosts = providers.Singleton(Hosts, vad, asr, diarizer, settings.provided.engine.preload)
 
     decoder = providers.Singleton(AvDecoder)
     recognise = providers.Factory(
@@ -114,6 +130,7 @@ class Container(containers.DeclarativeContainer):
         diarizer=diarizer,
         absent_models=providers.Factory(absent_models, asr_choice, asr.provided.capabilities.call().models),
     )
+    scorer = providers.Factory(MetricsScorer)
     query_tasks = providers.Factory(QueryTasks, new_uow=new_uow.provider)
     follow_task = providers.Factory(FollowTask, new_uow=new_uow.provider, events=events)
     get_result = providers.Factory(GetResult, new_uow=new_uow.provider, blobs=blobs)

@@ -5,6 +5,7 @@ import secrets
 import socket
 
 from adapters.asr.faster_whisper import FasterWhisperEngine
+from adapters.asr.openai_compatible import OpenAICompatibleEngine
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.hosting.policy import Hosting
 from application.transcribe_media import MediaLimits
@@ -18,21 +19,27 @@ _DECODER_SECONDS = 3600.0
 
 
 class Hosts:
-    """The processes of a worker's engines, started ahead and ended together."""
+    """The processes of a worker's engines, ended together; those that `preload` names are started ahead."""
 
     def __init__(
-        self, vad: HostedVoiceActivityDetector, asr: HostedTranscriptionEngine, diarizer: HostedDiarizationEngine
+        self,
+        vad: HostedVoiceActivityDetector,
+        asr: HostedTranscriptionEngine,
+        diarizer: HostedDiarizationEngine,
+        preload: str,
     ) -> None:
-        self._hosts = (vad, asr, diarizer)
+        self._hosts = {"vad": vad, "asr": asr, "diarization": diarizer}
+        self._preload = preload.split(",")
 
     def start(self) -> None:
-        """Start them, so that the first task does not wait."""
-        for host in self._hosts:
-            host.start()
+        """Start what is to be started ahead, so that the first task does not wait."""
+        for name, host in self._hosts.items():
+            if name in self._preload:
+                host.start()
 
     def close(self) -> None:
         """End them, and give back their memory."""
-        for host in self._hosts:
+        for host in self._hosts.values():
             host.close()
 
 
@@ -47,6 +54,8 @@ def hosting(settings: Settings, threads: int) -> Hosting:
         stall_seconds=engine.stall_seconds,
         max_calls=engine.recycle_calls or None,
         max_memory=engine.recycle_mb * 1_000_000 or None,
+        idle_seconds=settings.idle_seconds,
+        reduced_seconds=engine.cooldown_seconds,
     )
 
 
@@ -61,8 +70,22 @@ def faster_whisper(settings: Settings) -> FasterWhisperEngine:
         threads=asr.threads or os.cpu_count() or 1,
         batch_size=asr.batch_size,
         beam_size=asr.beam_size,
+        cpu_fallback=settings.engine.cpu_fallback,
         allow_download=settings.models.download,
         hub_url=settings.models.hub_url,
+    )
+
+
+def openai_compatible(settings: Settings) -> OpenAICompatibleEngine:
+    """Make the engine; its key travels with it to its process, never by the environment."""
+    asr = settings.asr
+    return OpenAICompatibleEngine(
+        url=asr.remote_url,
+        key=asr.remote_key,
+        model=asr.remote_model,
+        timeout=asr.remote_timeout_seconds,
+        patience=asr.remote_patience_seconds,
+        concurrency=asr.remote_concurrency,
     )
 
 

@@ -19,6 +19,7 @@ from infrastructure.settings import Settings
 _OWN_PREFIXES = ("ASR_", "DIARIZATION_", "MODELS_", "ENGINE_", "COLLOQUY_")
 """No other program's variables start like these; those of other groups (`API_`, `LOG_`, `MAX_`) may be anybody's."""
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
+_MASK = "********"
 _NEAR_MISS = 0.85
 _INHERITED = frozenset(
     {
@@ -58,6 +59,7 @@ class Variable:
     kind: Any
     default: object
     description: str
+    secret: bool = False
 
 
 def variables(group: type[msgspec.Struct] = Settings, path: tuple[str, ...] = ()) -> Iterator[Variable]:
@@ -70,16 +72,23 @@ def variables(group: type[msgspec.Struct] = Settings, path: tuple[str, ...] = ()
             meta = next(
                 (part for part in getattr(item.type, "__metadata__", ()) if isinstance(part, msgspec.Meta)), None
             )
-            yield Variable("_".join(here).upper(), here, item.type, item.default, (meta and meta.description) or "")
+            description, extra = (meta.description, meta.extra) if meta else ("", None)
+            secret = bool((extra or {}).get("secret"))
+            yield Variable("_".join(here).upper(), here, item.type, item.default, description or "", secret)
 
 
-def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from the process's environment, or from the one given.
+def load_settings(
+    environment: Mapping[str, str] | None = None, *, changed: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the settings from the process's environment, or from the one given; `changed` goes before both.
 
     Raises:
         BadSettings: with every unknown name, wrong value and contradiction.
     """
-    given = dict(os.environ if environment is None else environment)  # noqa: TID251 - the one place that reads it
+    given = {
+        **(os.environ if environment is None else environment),  # noqa: TID251 - the one place that reads it
+        **(changed or {}),
+    }
     known = {variable.name: variable for variable in variables()}
     problems = [*_unknown(given, known)]
     tree: dict[str, Any] = {}
@@ -89,7 +98,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         try:
             value = msgspec.convert(given[name].strip(), variable.kind, strict=False)
         except msgspec.ValidationError as error:
-            problems.append(f"{name}: {_sentence(error)} (it is {_shown(given[name])!r})")
+            problems.append(f"{name}: {_sentence(error)} (it is {_shown(given[name], variable)!r})")
             continue
         branch = tree
         for step in variable.path[:-1]:
@@ -110,7 +119,7 @@ def inherited_environment() -> dict[str, str]:
 
 def effective(settings: Settings) -> list[tuple[str, str]]:
     """Return every variable with its value in force, passwords in addresses masked."""
-    return [(variable.name, _shown(str(_value(settings, variable.path)))) for variable in variables()]
+    return [(variable.name, _shown(str(_value(settings, variable.path)), variable)) for variable in variables()]
 
 
 def markdown_table() -> str:
@@ -145,6 +154,11 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             yield f"{name}_SCRIPT is only for {name}_ENGINE=scripted, which is {group.engine}"
     if settings.asr.engine == "pocketsphinx" and settings.asr.device.startswith("cuda"):
         yield "ASR_DEVICE: pocketsphinx runs on the CPU only"
+    if settings.asr.engine == "openai_compatible":
+        if not settings.asr.remote_url:
+            yield "ASR_REMOTE_URL is needed by ASR_ENGINE=openai_compatible"
+        if settings.asr.remote_patience_seconds >= settings.engine.stall_seconds:
+            yield "ASR_REMOTE_PATIENCE_SECONDS must be less than ENGINE_STALL_SECONDS"
     if settings.asr.device == "cpu" and "float16" in settings.asr.compute_type:
         yield f"ASR_COMPUTE_TYPE: {settings.asr.compute_type} needs a GPU, but ASR_DEVICE is cpu"
 
@@ -160,5 +174,7 @@ def _value(settings: Settings, path: tuple[str, ...]) -> object:
     return value
 
 
-def _shown(value: str) -> str:
-    return _PASSWORD.sub(r"\1:********", value)
+def _shown(value: str, variable: Variable) -> str:
+    if variable.secret:
+        return _MASK if value else ""
+    return _PASSWORD.sub(rf"\1:{_MASK}", value)

@@ -33,7 +33,7 @@ class Asr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Speech recognition."""
 
     engine: Annotated[
-        Literal["auto", "faster_whisper", "pocketsphinx", "scripted"],
+        Literal["auto", "faster_whisper", "openai_compatible", "pocketsphinx", "scripted"],
         Meta(description="Which engine recognises speech; `auto` takes the best that can run here."),
     ] = "auto"
     model: Annotated[
@@ -52,6 +52,27 @@ class Asr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=64, description="Chunks that faster-whisper decodes at once; 0 means 8 on a GPU, else 1.")
     ] = 0
     beam_size: Annotated[int, Meta(ge=1, le=20, description="Width of the beam search.")] = 5
+    remote_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s]+)?$",
+            description="For `openai_compatible`: the server's address with its `/v1`. Speech is sent there.",
+        ),
+    ] = ""
+    remote_key: Annotated[
+        str, Meta(pattern=r"^[!-~]*$", description="Its API key, if it wants one.", extra={"secret": True})
+    ] = ""
+    remote_model: Annotated[str, Meta(min_length=1, description="The model to ask it for.")] = "whisper-1"
+    # Half a minute of speech takes a large model on a CPU about as long as it lasts.
+    remote_timeout_seconds: Annotated[
+        float, Meta(gt=0, description="How long it may be silent before a try is given up.")
+    ] = 60.0
+    # Less than ENGINE_STALL_SECONDS, so that a server that is gone is not taken for a hung engine.
+    remote_patience_seconds: Annotated[
+        float, Meta(gt=0, description="How long half a minute of speech may take with all tries.")
+    ] = 110.0
+    # One piece is on its way while another is decoded; most servers of one's own decode one at a time.
+    remote_concurrency: Annotated[int, Meta(ge=1, le=32, description="Pieces of a recording that it gets at once.")] = 2
     script: Annotated[str, Meta(description="For the scripted test engine: its faults and costs.")] = ""
 
 
@@ -73,20 +94,61 @@ class Models(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where weights are, and whether they may be fetched."""
 
     dir: Annotated[str, Meta(description="Folder with one directory a model; empty means DATA_DIR/models.")] = ""
+    # The one offline switch: without it the hub is not even asked whether it answers.
     download: Annotated[
-        bool, Meta(description="Whether `auto` and named models may be downloaded from the hub when it answers.")
+        bool,
+        Meta(description="Whether models may be downloaded; `false` is the offline switch: the hub is never asked."),
     ] = True
     hub_url: Annotated[str, Meta(pattern=r"^https?://", description="The model hub, or a mirror of it.")] = (
         "https://huggingface.co"
     )
+    hub_token: Annotated[
+        str, Meta(description="Token of a hub account that took the licences of gated models.", extra={"secret": True})
+    ] = ""
+    allow_non_commercial: Annotated[
+        bool, Meta(description="Whether models may be downloaded whose licence forbids commercial use.")
+    ] = False
 
 
 class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The processes that hold the models."""
 
-    stall_seconds: Annotated[float, Meta(ge=1, description="An engine without progress for this long is killed.")] = (
-        120.0
-    )
+    stall_seconds: Annotated[
+        float,
+        Meta(
+            ge=1,
+            description="An engine without progress for this long is killed; ten times as long while it keeps the CPU "
+            "busy.",
+        ),
+    ] = 120.0
+    # A load takes seconds, and a model holds half a gigabyte to six: people come back within ten minutes or much later.
+    idle_seconds: Annotated[
+        str,
+        Meta(
+            pattern=r"^(never|\d{1,6})$",
+            description="An engine's process without a call for this long ends and gives its memory back; "
+            "`0` is after each call, `never` keeps it.",
+        ),
+    ] = "600"
+    preload: Annotated[
+        str,
+        Meta(
+            pattern=r"^((vad|asr|diarization)(,(vad|asr|diarization))*)?$",
+            description="Engines that are started and loaded with the service, by commas: `vad`, `asr`, `diarization`.",
+        ),
+    ] = "vad,asr,diarization"
+    cpu_fallback: Annotated[
+        bool, Meta(description="Whether a GPU engine that has run out of memory twice over may go on with the CPU.")
+    ] = False
+    # Long enough for whoever took the memory to be done, or for somebody to see to the device.
+    cooldown_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="For how long an engine that ran out of memory does with less, and a device with three "
+            "sticky errors in a row is left alone.",
+        ),
+    ] = 600.0
     recycle_calls: Annotated[
         int, Meta(ge=0, description="Calls after which an engine's process is replaced; 0 means never.")
     ] = 0
@@ -148,6 +210,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def blob_dir(self) -> Path:
         """The folder with blobs, absolute."""
         return Path(self.blob_url.removeprefix("file://")) if self.blob_url else self.data / "blobs"
+
+    @property
+    def idle_seconds(self) -> float | None:
+        """After how long an engine's process ends; None is never."""
+        return None if self.engine.idle_seconds == "never" else float(self.engine.idle_seconds)
 
     @property
     def spool_dir(self) -> Path:

@@ -7,10 +7,12 @@ import ctypes
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.asr.hub import fetch_weights
+from adapters.asr.less_memory import Footprint, reduced
 from adapters.asr.pieces import pieces
 from adapters.asr.weights import ENGLISH, LANGUAGES, MODELS, find_weights, languages_of, name_of
 from adapters.pcm import samples
@@ -45,7 +47,7 @@ class FasterWhisperEngine(TranscriptionEngine):
     def __init__(
         self, *, models_dir: Path, model: str = "small", device: str = "auto", compute_type: str = "default",
         threads: int = 0, batch_size: int = 0, beam_size: int = 5, allow_download: bool = False,
-        hub_cache: Path | None = None, hub_url: str = "https://huggingface.co",
+        hub_cache: Path | None = None, hub_url: str = "https://huggingface.co", cpu_fallback: bool = False,
     ) -> None:  # fmt: skip
         self._models_dir = models_dir
         self._default = model
@@ -57,7 +59,21 @@ class FasterWhisperEngine(TranscriptionEngine):
         self._allow_download = allow_download
         self._hub_cache = hub_cache
         self._hub_url = hub_url
+        self._cpu_fallback = cpu_fallback
+        self._step = 0
         self._loaded: tuple[str, Whisper] | None = None
+
+    def reduced(self) -> "tuple[FasterWhisperEngine, str] | None":
+        """Do with less memory: half the batch, then eight bits, then the CPU where `cpu_fallback` allows it."""
+        before = Footprint(
+            device=self._resolved_device(), compute_type=self._compute_type, batch_size=self._batch(), step=self._step
+        )
+        if (down := reduced(before, cpu_fallback=self._cpu_fallback)) is None:
+            return None
+        (less, sentence), engine = down, copy(self)
+        vars(engine).update(_device=less.device, _compute_type=less.compute_type, _batch_size=less.batch_size)
+        vars(engine).update(_step=less.step, _loaded=None)
+        return engine, sentence
 
     def capabilities(self) -> EngineCapabilities:
         """Name the models that can run here; an English-only default stands alone, so that one answer holds for all."""

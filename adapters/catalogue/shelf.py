@@ -35,18 +35,32 @@ class Manifest:
     licence: str
     files: tuple[Held, ...]
 
+    @property
+    def content(self) -> bytes:
+        """It as it is stored."""
+        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
     def write(self, folder: Path) -> None:
         """Store it beside the weights."""
-        (folder / MANIFEST).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        (folder / MANIFEST).write_bytes(self.content)
 
     @staticmethod
     def read(folder: Path) -> "Manifest | None":
         """Return the manifest of a directory, or None where there is none that can be read."""
         try:
-            told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            files = tuple(Held(**file) for file in told.pop("files"))
-            return Manifest(**told, files=files)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return Manifest.parse((folder / MANIFEST).read_bytes())
+        except OSError:
+            return None
+
+    @staticmethod
+    def parse(content: bytes) -> "Manifest | None":
+        """Return the manifest that was stored as `content`, or None when it is none."""
+        try:
+            told = json.loads(content)
+            files = tuple(Held(str(file["path"]), int(file["size"]), str(file["sha256"])) for file in told["files"])
+            about = {key: str(told[key]) for key in ("name", "repository", "revision", "licence")}
+            return Manifest(**about, files=files)
+        except (ValueError, TypeError, KeyError):
             return None
 
 

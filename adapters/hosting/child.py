@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from adapters.hosting.conversation import BEAT_SECONDS, converse, rising
+from adapters.hosting.conversation import BEAT_SECONDS, converse, is_well, rising
 from adapters.hosting.devices import Devices
 from adapters.hosting.idle import IdleClocks
 from adapters.hosting.ladder import Ladder
@@ -82,13 +82,23 @@ class EngineChild:
         with self._turns.turn():
             self._retire()
 
+    @property
+    def holds(self) -> str | None:
+        """The model in the child's memory: None for none, empty for the adapter's default. Waits for no call."""
+        with self._turns.if_free() as mine:
+            if mine and self._process is not None and not is_well(self._process):
+                self._drop(grace=0)
+        process = self._process
+        return process.holds if process is not None and process.alive else None
+
     def call(self, method: str, *arguments: object, on_progress: ProgressSink) -> object:
         """Return what `outcome` has for a result."""
         return self.outcome(method, *arguments, on_progress=on_progress).result
 
-    def outcome(self, method: str, *arguments: object, on_progress: ProgressSink) -> Outcome:
+    def outcome(self, method: str, *arguments: object, on_progress: ProgressSink, model: str = "") -> Outcome:
         """Return what `method` returns for the arguments and a progress sink.
 
+        `model` is the one that the call needs, for `holds` to tell afterwards.
         `on_progress` is called at least twice a second; when it raises, the child is killed and the error passed on.
 
         Raises:
@@ -110,6 +120,7 @@ class EngineChild:
                         break
                     self._learn(method, process, answer)
                 self._devices.worked(device)
+                process.holds = model
                 outcome = Outcome(answer.result, self._ladder.sentences)
                 self._recycle(process)
                 return outcome

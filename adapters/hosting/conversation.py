@@ -4,7 +4,7 @@ It must not start, end or replace a process.
 """
 
 from adapters.hosting.messages import Call, Done, Failed, Progress, Ready, Taken
-from adapters.hosting.process import ChildProcess, ChildStuck
+from adapters.hosting.process import ChildGone, ChildProcess, ChildStuck
 from adapters.hosting.watchdog import Watchdog
 from application.ports.system import ProgressSink
 
@@ -32,7 +32,7 @@ def converse(
         watchdog.look(process.work if by_cpu or not process.ready else 0.0)
         match message:
             case Ready():
-                process.ready = True
+                process.is_ready(message)
                 process.send(call)
                 watchdog.heard()
             case Taken():
@@ -48,6 +48,17 @@ def converse(
                 return message
             case _ if why := watchdog.verdict:
                 raise ChildStuck(why)
+
+
+def is_well(process: ChildProcess) -> bool:
+    """Take in what a child that was started ahead has said meanwhile; False when it has no adapter to call."""
+    try:
+        message = None if process.ready else process.receive(0)
+    except (ChildGone, ChildStuck):
+        return False
+    if isinstance(message, Ready):
+        process.is_ready(message)
+    return process.ready or message is None
 
 
 def rising(sink: ProgressSink) -> ProgressSink:

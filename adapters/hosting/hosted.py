@@ -37,6 +37,10 @@ class _Hosted:
         """Start the child ahead of its first call, without waiting for it."""
         self._child.start()
 
+    def _held(self, default: str) -> str | None:
+        held = self._child.holds
+        return held if held is None else held or default
+
     def close(self) -> None:
         """End the child and give back its memory, once it is idle; a later call starts a fresh one."""
         self._child.close()
@@ -53,13 +57,17 @@ class HostedTranscriptionEngine(_Hosted, TranscriptionEngine):
         """Ask the engine here: it loads nothing for that."""
         return self._engine.capabilities()
 
+    def holds(self) -> str | None:
+        """Name the model in the child's memory, or None; waits for no call."""
+        return self._held(self.capabilities().models[0])
+
     def transcribe(
         self, audio: DecodedAudio, window: Span, request: RecognitionRequest, on_progress: ProgressSink
     ) -> Recognition:
         """Have the child recognise the window, and add what it did without."""
         # Eight hours have ten thousand speech regions; pickling them for each window would cost more than the call.
         nearby = replace(request, speech=tuple(region for region in request.speech if region.overlap(window)))
-        outcome = self._child.outcome("transcribe", audio, window, nearby, on_progress=on_progress)
+        outcome = self._child.outcome("transcribe", audio, window, nearby, on_progress=on_progress, model=request.model)
         recognition = cast("Recognition", outcome.result)
         return replace(recognition, degraded=(*outcome.degraded, *recognition.degraded))
 
@@ -74,6 +82,10 @@ class HostedDiarizationEngine(_Hosted, DiarizationEngine):
     def capabilities(self) -> DiarizerCapabilities:
         """Ask the engine here: it loads nothing for that."""
         return self._engine.capabilities()
+
+    def holds(self) -> str | None:
+        """Name the model in the child's memory, or None; waits for no call."""
+        return self._held(self.capabilities().model)
 
     def diarize(self, audio: DecodedAudio, request: DiarizationRequest, on_progress: ProgressSink) -> Diarization:
         """Have the child find the turns, and add what it did without."""

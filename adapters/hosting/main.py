@@ -90,12 +90,14 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
     except Exception as exc:  # noqa: BLE001 - whatever unpickling raises, the parent must learn of it
         connection.send(_failure(exc))
         return
+    loaded = False
     if preload and isinstance(adapter, Loadable):
         try:
             adapter.load()
+            loaded = True
         except Exception:  # noqa: BLE001 - the first call will meet the same error and report it
             traceback.print_exc()
-    connection.send(Ready())
+    connection.send(Ready(loaded))
     while isinstance(call := connection.recv(), Call):
         connection.send(Taken())
         try:

@@ -22,7 +22,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The adapter is there, and loaded if that was asked for."""
+    """The adapter is there; `loaded` says that it has brought its default model into memory, as was asked for."""
+
+    loaded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

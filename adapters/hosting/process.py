@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Self, cast
 
-from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Message
+from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Message, Ready
 from adapters.hosting.policy import Hosting
 from adapters.hosting.usage import memory_of, work_of
 
@@ -42,12 +42,16 @@ class ChildStuck(Exception):
 
 
 class ChildProcess:
-    """A running child. `ready`: it can be sent calls; `took`: it has begun the one it was sent last; `calls` counts."""
+    """A running child. `ready`: it can be sent calls; `took`: it has begun the one it was sent last; `calls` counts.
+
+    `holds` is the model in its memory: None for none, empty for its adapter's default.
+    """
 
     def __init__(self, adapter: bytes, hosting: Hosting) -> None:
         self.ready = False
         self.took = False
         self.calls = 0
+        self.holds: str | None = None
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         ours, theirs = socket.socketpair()
         output, sink = os.pipe()
@@ -117,6 +121,11 @@ class ChildProcess:
     def sticky(self) -> bool:
         """Whether it ended itself for an error of its device; known after `end`."""
         return self._popen.returncode == STICKY_ERROR_EXIT
+
+    def is_ready(self, message: Ready) -> None:
+        """Learn that it is, and whether it has loaded."""
+        self.ready = True
+        self.holds = "" if message.loaded else None
 
     def send(self, call: Call) -> None:
         """Hand a ready child its next call.

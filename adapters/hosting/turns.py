@@ -36,6 +36,22 @@ class Turns:
                 self._line.remove(place)
                 self._changed.notify_all()
 
+    @contextmanager
+    def if_free(self) -> Iterator[bool]:
+        """Hold the turn if nobody has it, without waiting; say whether it was to be had."""
+        place = object()
+        with self._changed:
+            free = not self._line
+            if free:
+                self._line.append(place)
+        try:
+            yield free
+        finally:
+            if free:
+                with self._changed:
+                    self._line.remove(place)
+                    self._changed.notify_all()
+
     @property
     def taken(self) -> bool:
         """Whether somebody has the turn or waits for it."""

@@ -8,7 +8,7 @@ from domain.media import MediaFacts
 from domain.span import Span, to_seconds
 from domain.speaker import SpeakerTurn
 from domain.statistics import SpeakerStatistics, statistics
-from domain.transcript import Segment, Transcript, Word
+from domain.transcript import Move, Segment, Transcript, Word
 
 _encoder = msgspec.json.Encoder()
 
@@ -31,6 +31,7 @@ def json(transcript: Transcript) -> str:
                 speaker.speaker: _speaker(speaker) for speaker in statistics(transcript.segments, transcript.turns)
             },
             "turns": [_turn(turn) for turn in transcript.turns],
+            "moves": [_move(move) for move in transcript.moves],
             "stages": transcript.stages,
             "warnings": transcript.warnings,
         }
@@ -62,7 +63,12 @@ def _word(word: Word) -> dict[str, Any]:
         "speaker": word.speaker,
         "overlap": word.overlap,
         "timing": word.timing,
+        "alternatives": word.alternatives,
     }
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {**_times(move.span), "before": move.before, "after": move.after, "margin": round(move.margin, 4)}
 
 
 def _turn(turn: SpeakerTurn) -> dict[str, Any]:

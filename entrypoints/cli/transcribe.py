@@ -45,12 +45,7 @@ def transcribe_file(
     configure_logging(Log(level="error"))
     try:
         with tempfile.TemporaryDirectory(prefix="colloquy-") as folder:
-            # The models and what is known of the hub stay those of the installation.
-            private = msgspec.structs.replace(
-                settings, data_dir=folder, database_url="", blob_url="",
-                models=msgspec.structs.replace(settings.models, dir=str(settings.models_dir)),
-            )  # fmt: skip
-            transcript = asyncio.run(_transcribe(private, file, options, quiet=quiet))
+            transcript = asyncio.run(_transcribe(private(settings, folder), file, options, quiet=quiet))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except (ModelNotFound, EngineUnavailable, InvalidOptions) as error:
@@ -66,16 +61,33 @@ def transcribe_file(
     return 0
 
 
+def private(settings: Settings, folder: str) -> Settings:
+    """Have everything but the models, and what is known of the hub, in a folder of its own."""
+    return msgspec.structs.replace(
+        settings, data_dir=folder, database_url="", blob_url="",
+        models=msgspec.structs.replace(settings.models, dir=str(settings.models_dir)),
+    )  # fmt: skip
+
+
+async def transcribed(service: Embedded, file: Path, options: TranscriptionOptions, *, quiet: bool) -> Transcript:
+    """Have a running service transcribe `file`.
+
+    Raises:
+        ColloquyError: why it could not.
+    """
+    container = service.container
+    submission = Submission(owner=LOCAL_OWNER, options=options, filename=file.name)
+    task = await container.submit_transcription()(submission, _chunks(file))
+    await _watch(service, task.id, quiet=quiet)
+    ended = (await container.query_tasks().one(LOCAL_OWNER, task.id)).task
+    if ended.status is not TaskStatus.DONE:
+        raise _failure(ended)
+    return await container.get_result()(LOCAL_OWNER, task.id)
+
+
 async def _transcribe(settings: Settings, file: Path, options: TranscriptionOptions, *, quiet: bool) -> Transcript:
     async with Embedded(settings) as service:
-        container = service.container
-        submission = Submission(owner=LOCAL_OWNER, options=options, filename=file.name)
-        task = await container.submit_transcription()(submission, _chunks(file))
-        await _watch(service, task.id, quiet=quiet)
-        ended = (await container.query_tasks().one(LOCAL_OWNER, task.id)).task
-        if ended.status is not TaskStatus.DONE:
-            raise _failure(ended)
-        return await container.get_result()(LOCAL_OWNER, task.id)
+        return await transcribed(service, file, options, quiet=quiet)
 
 
 async def _watch(service: Embedded, task_id: TaskId, *, quiet: bool) -> None:

@@ -8,7 +8,10 @@ import threading
 import time
 from pathlib import Path
 
+from adapters.scripted.diarizer import ScriptedDiarizer
 from application.ports.system import ProgressSink
+from domain.media import DecodedAudio
+from domain.span import Span
 
 
 class Probe:
@@ -69,6 +72,13 @@ class Probe:
             on_progress(fraction)
             time.sleep(pause)
 
+    def compute(self, seconds: float, _: ProgressSink) -> int:
+        """Keep a core busy and say nothing."""
+        begun = time.thread_time()
+        while time.thread_time() - begun < seconds:
+            sum(range(10_000))
+        return os.getpid()
+
     def helper(self, _: ProgressSink) -> int:
         return subprocess.Popen(["sleep", "3600"]).pid
 
@@ -76,3 +86,20 @@ class Probe:
         """Begin a message of a thousand bytes on the socket that the parent listens to, and say no more."""
         os.write(int(sys.argv[2]), struct.pack("!i", 1_000) + b"half")
         time.sleep(60)
+
+
+class SlowToLoad(Probe):
+    """Computes for a second before it is ready."""
+
+    def load(self) -> None:
+        self.compute(1.0, lambda _: None)
+
+
+class Voices(ScriptedDiarizer):
+    """Has voices besides turns: the id of the process that listened to them."""
+
+    def embed(
+        self, audio: DecodedAudio, spans: tuple[Span, ...], on_progress: ProgressSink
+    ) -> tuple[tuple[float, ...] | None, ...]:
+        self._performance.call(0, audio.duration, on_progress)
+        return tuple((float(os.getpid()),) for _ in spans)

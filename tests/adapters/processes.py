@@ -1,5 +1,6 @@
 """What the tests ask the machine about processes."""
 
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,3 +39,8 @@ def wait_until(condition: Callable[[], bool], *, seconds: float) -> float:
             raise TimeoutError(message)
         time.sleep(0.01)
     return time.monotonic() - begun
+
+
+def resident(pid: int | str) -> int:
+    """Bytes of memory that a process holds; `self` is this one."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()

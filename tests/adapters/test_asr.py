@@ -1,7 +1,6 @@
 """The speech recognisers: their contract, which broken ones do not keep; where weights come from; what they hear."""
 
 import inspect
-import json
 import re
 import shutil
 import subprocess
@@ -9,8 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +31,7 @@ from domain.transcript import Recognition, Segment
 from tests.bench.bench_asr import decoded, reference, word_error_rate
 from tests.contracts.proof import failures
 from tests.contracts.transcription import ROOT, TranscriptionContract, unheard
+from tests.loopback_hub import loopback_hub, weights_of
 
 DATA = ROOT / "tests" / "data"
 WEIGHTS = DATA / "small-whisper"
@@ -480,52 +478,14 @@ def test_the_network_guard_of_the_test_above_bites(conversation: DecodedAudio, t
     assert run_offline(engine, conversation).returncode == 9
 
 
-class Hub(BaseHTTPRequestHandler):
-    """As much of the model hub as a download asks for: the list of files, then each of them."""
-
-    revision = "0123456789abcdef0123456789abcdef01234567"
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-    def _answer(self, *, with_body: bool) -> None:
-        path = self.path.partition("?")[0]
-        files = sorted(WEIGHTS.iterdir())
-        if path.startswith("/api/models/Systran/faster-whisper-tiny/tree/"):
-            tree = [{"type": "file", "path": f.name, "size": f.stat().st_size, "oid": self.revision} for f in files]
-            body = json.dumps(tree).encode()
-        elif path.startswith("/api/models/Systran/faster-whisper-tiny/revision/"):
-            siblings = [{"rfilename": file.name} for file in files]
-            body = json.dumps({"id": CATALOGUE["tiny"].repository, "sha": self.revision, "siblings": siblings}).encode()
-        elif path.startswith("/Systran/faster-whisper-tiny/resolve/") and (WEIGHTS / Path(path).name).is_file():
-            body = (WEIGHTS / Path(path).name).read_bytes()
-        else:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", f'"{sha256(body).hexdigest()}"')
-        self.send_header("X-Repo-Commit", self.revision)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-
 @pytest.fixture
-def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A hub that has `tiny`, which is the test model here."""
+    with loopback_hub() as running:
+        tiny = CATALOGUE["tiny"]
+        monkeypatch.setitem(CATALOGUE, "tiny", weights_of(WEIGHTS, "tiny", repository=tiny.repository))
+        running.publish(tiny.repository, WEIGHTS)
+        yield running.url
 
 
 def test_a_download_that_is_allowed_lands_in_the_models_folder(

@@ -13,6 +13,11 @@ import tests.adapters
 from application.ports.blobs import BlobStore
 from tests.contracts.suite import BINDINGS
 
+ELSEWHERE: set[str] = {
+    "adapters.diarization.sherpa.SherpaOnnxDiarizer",
+}
+"""Adapters that only an extra can run: bound in `tests/engines`, where a test holds this list against the bindings."""
+
 
 def adapter_modules() -> list[ModuleType]:
     found = pkgutil.walk_packages(adapters.__path__, "adapters.")
@@ -48,7 +53,8 @@ def test_every_adapter_is_bound_to_its_contract() -> None:
     bind_all()
     found = implementations(adapter_modules())
     assert len(found) > 10, "the walk found next to nothing, so it proves nothing"
-    assert names(found - BINDINGS) == []
+    assert set(names(found)) >= ELSEWHERE
+    assert set(names(found - BINDINGS)) <= ELSEWHERE
 
 
 def test_an_unbound_adapter_is_noticed() -> None:

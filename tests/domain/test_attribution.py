@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attribution import NEAREST, attribute, speaker_labels
+from domain.attribution import DOUBT, NEAREST, attribute, speaker_labels
 from domain.regrouping import LONGEST, PAUSE, regroup
 from domain.sentences import ends_sentence
 from domain.span import Span
@@ -43,7 +43,7 @@ def labels(spoken: Words, talk: Turns) -> list[str | None]:
 @given(talks() | st.lists(words(), max_size=15).map(tuple), turns)
 def test_every_word_is_kept_once_and_in_order(spoken: Words, talk: Turns) -> None:
     attributed = attribute(spoken, exclusive_turns(talk), talk)
-    assert [replace(word, speaker=None, overlap=False) for word in attributed] == list(spoken)
+    assert [replace(word, speaker=None, overlap=False, alternatives=()) for word in attributed] == list(spoken)
 
 
 @given(talks(), turns)
@@ -120,6 +120,15 @@ def test_half_a_word_under_two_speakers_is_an_overlap() -> None:
     assert marks == [True, True, False]
 
 
+def test_who_lost_the_floor_is_told_by_the_end_of_the_sentence() -> None:
+    talk = held((0, 2450, "a"), (1050, 4000, "b"))  # both talk from 1.05 s to 2.45 s, and one of them is heard
+    heard = in_one_breath("I would not do that at night. it to you again.", 4000)
+    assert labels(heard, talk) == ["a"] * 7 + ["b"] * 4
+    interrupted = in_one_breath("I would well you may not but I do it again.", 4000)
+    assert labels(interrupted, talk)[:2] == ["a", "a"]
+    assert labels(interrupted, talk)[4:] == ["b"] * 7
+
+
 def test_a_change_of_speaker_within_a_word_is_no_overlap() -> None:
     talk = held((0, 1200, "a"), (1200, 3000, "b"))
     assert not attribute(said((1000, 1400, "word")), talk, talk)[0].overlap
@@ -128,6 +137,37 @@ def test_a_change_of_speaker_within_a_word_is_no_overlap() -> None:
 def test_somebody_who_talks_into_a_sentence_does_not_take_its_end() -> None:
     spoken = said((0, 400, "I"), (400, 800, "think"), (800, 1200, "so."), (1250, 1600, "Do"), (1600, 2200, "you?"))
     assert labels(spoken, held((0, 1210, "a"), (900, 2300, "b"))) == ["a", "a", "a", "b", "b"]
+
+
+# Alternatives
+
+
+@given(talks(), turns)
+def test_alternatives_are_others_of_the_turns_ranked(spoken: Words, talk: Turns) -> None:
+    for word in attribute(spoken, exclusive_turns(talk), talk):
+        others = [other.speaker for other in word.alternatives]
+        assert word.speaker not in others
+        assert len(set(others)) == len(others)
+        assert set(others) <= {turn.speaker for turn in talk}
+        shares = [other.share for other in word.alternatives]
+        assert shares == sorted(shares, reverse=True)
+        assert all(share + 0.0005 >= DOUBT for share in shares)
+        assert sum(shares) <= 1.001
+
+
+def test_only_doubtful_words_have_alternatives() -> None:
+    talk = held((0, 1050, "a"), (1050, 4000, "b"))
+    spoken = said((0, 400, "I"), (700, 1000, "think"), (1000, 1300, "so."), (1350, 2000, "Do"), (3000, 3400, "you?"))
+    others = [[other.speaker for other in word.alternatives] for word in attribute(spoken, talk, talk)]
+    assert [bool(named) for named in others] == [False, False, True, False, False]
+
+
+def test_somebody_who_talks_as_well_is_the_alternative() -> None:
+    talk = held((0, 6000, "a"), (2000, 4000, "b"))
+    word = attribute(said((0, 400, "We"), (2900, 3100, "did."), (5000, 5400, "Yes.")), exclusive_turns(talk), talk)[1]
+    assert word.overlap
+    assert {word.speaker, *(other.speaker for other in word.alternatives)} == {"a", "b"}
+    assert word.alternatives[0].share == pytest.approx(0.5, abs=0.05)
 
 
 # Settled by sentence

@@ -19,8 +19,7 @@ from pyannote.audio.core.task import Problem, Resolution, Specifications
 from pyannote.audio.models.embedding import WeSpeakerResNet34
 from pyannote.audio.models.segmentation import PyanNet
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from adapters.media.av import AvDecoder
 from adapters.pcm import samples
@@ -33,10 +32,12 @@ Layout = Literal["speaker-diarization-3.1", "community-1"]
 WINDOW = 10
 """Seconds that the segmentation network hears at once, as segmentation-3.0 does."""
 _DATA = Path(__file__).parents[1] / "data"
-_LOUDNESS = 4.0
-"""Times the usual spread of the weights into the LSTM: a random network is otherwise too quiet to tell anything."""
-_MEMORY = 3.0
+_LSTM_GAIN, _LINEAR_GAIN = 2.0, 3.0
+"""Times the usual spread of the weights: a random network is otherwise too quiet to tell anything."""
+_MEMORY = 4.0
 """Added to the biases of its forget gates, so that it averages over some tenths of a second, as voices need."""
+_HEARD = 0.1
+"""Share of a window that a voice must speak in to be learnt from it."""
 _DIMENSION = 256
 _SLOTS = {"agent": 0, "caller": 1, "0": 0, "1": 1, "2": 2}
 """Which of the network's three speakers each voice is."""
@@ -49,20 +50,14 @@ class Lesson:
     audio: DecodedAudio
     turns: tuple[tuple[Span, str], ...]
 
-    def windows(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        """Windows with the class of each of 589 frames: 0 is silence, the others one of the slots."""
-        for start in range(0, self.audio.duration - WINDOW * 1000 + 1, WINDOW * 500):
+    def windows(self, hop: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """Windows, `hop` ms apart, with the class of each of 589 frames: 0 is silence, the others one of the slots."""
+        for start in range(0, self.audio.duration - WINDOW * 1000 + 1, hop):
             centres = start + (np.arange(589) * 270 + 495) / 16
             classes = np.zeros(589, np.int64)
             for span, voice in self.turns:
                 classes[(centres >= span.start) & (centres < span.end)] = 1 + _SLOTS[voice]
             yield samples(self.audio, Span(start, start + WINDOW * 1000)), classes
-
-    def pieces(self) -> Iterator[tuple[NDArray[np.float32], str]]:
-        """Up to three seconds of one voice each."""
-        for span, voice in self.turns:
-            for start in range(span.start, span.end - 1000, 1500):
-                yield samples(self.audio, Span(start, min(span.end, start + 3000))), voice
 
 
 def build_pipeline(folder: Path, layout: Layout, *, mel_bins: int = 80, step: float = 0.1, seed: int = 0) -> Path:
@@ -132,7 +127,7 @@ def _lessons(folder: Path, seed: int) -> list[Lesson]:
 
 
 def _segmentation() -> Any:
-    network = PyanNet(lstm={"num_layers": 4, "monolithic": True})
+    network = PyanNet()
     network.specifications = Specifications(
         problem=Problem.MONO_LABEL_CLASSIFICATION,
         resolution=Resolution.FRAME,
@@ -146,9 +141,11 @@ def _segmentation() -> Any:
     units = network.hparams.lstm["hidden_size"]
     for name, values in network.lstm.named_parameters():
         if "weight_ih" in name:
-            values.mul_(_LOUDNESS)
+            values.mul_(_LSTM_GAIN)
         elif "bias_hh" in name:
             values[units : 2 * units] += _MEMORY
+    for layer in network.linear:
+        layer.weight.mul_(_LINEAR_GAIN)
     return network
 
 
@@ -157,7 +154,7 @@ def _fit_segmentation(network: Any, lessons: list[Lesson]) -> None:
     heard: list[Any] = []
     hook = network.classifier.register_forward_pre_hook(lambda _, given: heard.append(given[0][0].numpy()))
     classes = []
-    for sound, truth in (window for lesson in lessons for window in lesson.windows()):
+    for sound, truth in (window for lesson in lessons for window in lesson.windows(hop=1000)):
         network(torch.from_numpy(sound.copy())[None, None])
         classes.append(truth)
     hook.remove()
@@ -172,20 +169,26 @@ def _fit_segmentation(network: Any, lessons: list[Lesson]) -> None:
 
 
 def _fit_embedding(network: Any, lessons: list[Lesson], seed: int) -> None:
-    """Fit the last layer alone: discriminants of the voices in what the random trunk pools, turned at random."""
+    """Fit the last layer alone: a direction for each voice in what the random trunk pools of it."""
     pooled, voices = [], []
-    for sound, voice in (piece for lesson in lessons for piece in lesson.pieces()):
-        frames = network.forward_frames(torch.from_numpy(sound.copy())[None, None])
-        pooled.append(network.resnet.pool(frames)[0].numpy())
-        voices.append(voice)
+    for number, lesson in enumerate(lessons):
+        for sound, truth in lesson.windows(hop=2500):
+            frames = network.forward_frames(torch.from_numpy(sound.copy())[None, None])
+            for slot in range(1, 4):
+                mask = (truth == slot).astype(np.float32)
+                if mask.mean() > _HEARD:
+                    pooled.append(network.resnet.pool(frames, weights=torch.from_numpy(mask)[None])[0].numpy())
+                    voices.append(f"{number} {slot}")
     stack = np.stack(pooled)
-    main = PCA(n_components=min(20, len(stack) - 1), random_state=0).fit(stack)
-    told = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.3).fit(main.transform(stack), voices)
-    directions = (told.scalings_[:, : len(set(voices)) - 1].T @ main.components_).astype(np.float32)
-    turned, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(_DIMENSION, len(directions))))
-    weight = turned.astype(np.float32) @ directions
+    names = sorted(set(voices))
+    targets = np.array([[float(voice == name) for name in names] for voice in voices])
+    main = PCA(n_components=20, whiten=True, random_state=0).fit(stack)
+    fitted = Ridge(alpha=1.0).fit(main.transform(stack), targets)
+    directions = (fitted.coef_ / np.sqrt(main.explained_variance_)) @ main.components_
+    turned, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(_DIMENSION, len(names))))
+    weight, bias = turned @ directions, turned @ (fitted.intercept_ - directions @ main.mean_)
     network.resnet.seg_1.weight.copy_(torch.from_numpy(weight))
-    network.resnet.seg_1.bias.copy_(torch.from_numpy(-weight @ stack.mean(0)))
+    network.resnet.seg_1.bias.copy_(torch.from_numpy(bias))
 
 
 def _save(network: Model, path: Path) -> None:
@@ -200,7 +203,7 @@ def _save(network: Model, path: Path) -> None:
 
 def _save_plda(folder: Path, weight: NDArray[np.float32], seed: int) -> None:
     """Save a transform to 128 dimensions, and a model of voices there that vary where the last layer's outputs do."""
-    strong = np.linalg.svd(weight, full_matrices=False)[0][:, : len(_SLOTS) - 1]
+    strong = np.linalg.svd(weight, full_matrices=False)[0][:, : len(_SLOTS)]
     rest = np.random.default_rng(seed).normal(size=(_DIMENSION, 128 - strong.shape[1]))
     lda, _ = np.linalg.qr(np.hstack([strong, rest]))
     np.savez(folder / "xvec_transform.npz", mean1=np.zeros(_DIMENSION), mean2=np.zeros(128), lda=lda)

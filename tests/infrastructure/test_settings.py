@@ -44,6 +44,15 @@ def test_o12_every_problem_is_listed_at_once() -> None:
         ({"ASR_SCRIPT": "sleep:1"}, "ASR_SCRIPT"),
         ({"ASR_ENGINE": "pocketsphinx", "ASR_DEVICE": "cuda:1"}, "ASR_DEVICE"),
         ({"ASR_DEVICE": "cpu", "ASR_COMPUTE_TYPE": "float16"}, "ASR_COMPUTE_TYPE"),
+        ({"ASR_ENGINE": "openai_compatible"}, "ASR_REMOTE_URL"),
+        (
+            {
+                "ASR_ENGINE": "openai_compatible",
+                "ASR_REMOTE_URL": "http://127.0.0.1:8001/v1",
+                "ASR_REMOTE_PATIENCE_SECONDS": "120",
+            },
+            "ASR_REMOTE_PATIENCE_SECONDS",
+        ),
     ],
 )
 def test_o12_contradictions_are_refused(environment: dict[str, str], named: str) -> None:
@@ -57,8 +66,14 @@ def test_strangers_variables_are_left_alone() -> None:
 
 
 def test_secrets_are_masked() -> None:
-    shown = dict(effective(load_settings({"MODELS_HUB_URL": "https://me:hush@mirror.example"})))
+    given = {"MODELS_HUB_URL": "https://me:hush@mirror.example", "MODELS_HUB_TOKEN": "hf_hush"}
+    shown = dict(effective(load_settings(given)))
+    assert shown["MODELS_HUB_TOKEN"] == "********"
     assert shown["MODELS_HUB_URL"] == "https://me:********@mirror.example"
+    shown = dict(effective(load_settings({"ASR_REMOTE_KEY": "sk-hush"})))
+    assert shown["ASR_REMOTE_KEY"] == "********"
+    [problem] = problems(ASR_REMOTE_KEY="sk-hush\nnewline")
+    assert "sk-hush" not in problem
 
 
 def test_every_variable_is_described() -> None:

@@ -16,6 +16,7 @@ PROFILES: dict[str, dict[str, str]] = {
     "pocketsphinx": {"ASR_ENGINE": "pocketsphinx", "DIARIZATION_ENGINE": "acoustic"},
     "faster_whisper": {"ASR_ENGINE": "faster_whisper"},
     "scripted": {"ASR_ENGINE": "scripted", "DIARIZATION_ENGINE": "scripted"},
+    "openai_compatible": {"ASR_ENGINE": "openai_compatible", "ASR_REMOTE_URL": "http://127.0.0.1:9/v1"},
 }
 
 

@@ -97,3 +97,21 @@ def test_r07_a_suspended_machine_does_not_wake_up_to_engines_taken_for_hung() ->
 
 def test_r07_the_watchdog_waits_two_minutes_unless_it_is_told_otherwise() -> None:
     assert Hosting().stall_seconds == 120
+
+
+def test_r07_an_engine_that_runs_in_circles_is_killed_too_though_later(tmp_path: Path) -> None:
+    """It looks like a large model at work for ten times as long."""
+    script = Script.parse(f"hang_busy@2; counter={tmp_path / 'counter'}")
+    hosted = HostedTranscriptionEngine(ScriptedEngine(script), Hosting(stall_seconds=STALL_SECONDS))
+    try:
+        hosted.transcribe(AUDIO, WINDOW, REQUEST, lambda _: None)
+        (child,) = children()
+        begun = time.monotonic()
+        with pytest.raises(EngineFailed) as failed:
+            hosted.transcribe(AUDIO, WINDOW, REQUEST, lambda _: None)
+        assert 10 * STALL_SECONDS <= time.monotonic() - begun < 10 * STALL_SECONDS + 3
+        assert failed.value.reason == "engine_hung"
+        assert not running(child)
+        assert hosted.transcribe(AUDIO, WINDOW, REQUEST, lambda _: None).segments
+    finally:
+        hosted.close()

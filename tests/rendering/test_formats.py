@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from application.rendering.subtitles import SpeakerStyle, srt
 from domain.cue_rules import NETFLIX
 from domain.span import Span
 from domain.speaker import SpeakerTurn
-from domain.transcript import Segment, Timing, Transcript, Word
+from domain.transcript import Alternative, Move, Segment, Timing, Transcript, Word
 from tests.domain.speech import a_transcript
 
 
@@ -118,7 +119,7 @@ def test_json() -> None:
     result = json.loads(rendered("json"))
     assert list(result) == [
         "task_id", "revision", "status", "language", "model", "duration", "media", "segments", "full_text",
-        "processing_time", "speakers", "turns", "stages", "warnings",
+        "processing_time", "speakers", "turns", "moves", "stages", "warnings",
     ]  # fmt: skip
     assert result["status"] == "done"
     assert result["full_text"] == "Hello, Anna. Hello! Who's there? Me. Bye."
@@ -128,7 +129,7 @@ def test_json() -> None:
         "quality": None, "words": [
             {
                 "text": "Hello!", "start": 1.5, "end": 2.6, "confidence": 0.5, "speaker": "spk_2", "overlap": True,
-                "timing": str(Timing.ALIGNED),
+                "timing": str(Timing.ALIGNED), "alternatives": [],
             }
         ],
     }  # fmt: skip
@@ -146,6 +147,26 @@ def test_json() -> None:
     ]  # fmt: skip
     assert result["warnings"] == [{"code": "truncated_input", "detail": "30 s were declared, 20 s are there"}]
     assert result["media"]["declared_duration"] is None
+
+
+def test_json_names_the_other_speakers_of_doubtful_words_and_every_move_under_their_new_names() -> None:
+    doubtful = Word(
+        span=Span(0, 400), text="Yes.", speaker="spk_1", alternatives=(Alternative("spk_2", 0.4), Alternative("x", 0.1))
+    )
+    said = Segment(span=Span(0, 400), text="Yes.", words=(doubtful,), speaker="spk_1")
+    moves = (
+        Move(span=Span(0, 400), before="spk_2", after="spk_1", margin=0.25),
+        Move(span=Span(500, 900), before=None, after="spk_2", margin=0.12345),
+    )
+    transcript = replace(a_transcript((said,)), moves=moves)
+    result = json.loads(FORMATS["json"].render(transcript, {"spk_1": "Anna", "spk_2": "Bert"}))
+    assert result["segments"][0]["words"][0]["alternatives"] == [
+        {"speaker": "Bert", "share": 0.4}, {"speaker": "x", "share": 0.1},
+    ]  # fmt: skip
+    assert result["moves"] == [
+        {"start": 0.0, "end": 0.4, "before": "Bert", "after": "Anna", "margin": 0.25},
+        {"start": 0.5, "end": 0.9, "before": None, "after": "Bert", "margin": 0.1235},
+    ]
 
 
 @pytest.mark.parametrize("format", FORMATS)

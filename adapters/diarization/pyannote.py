@@ -1,0 +1,208 @@
+"""Diarization by pyannote.audio 4 as it is published, a block of the recording at a time.
+
+It must not import its vendor before the first call, nor hold more of a long recording than one block.
+"""
+
+import ctypes
+import functools
+from dataclasses import dataclass, replace
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adapters.diarization.blocks import shared_windows, stretches
+from adapters.diarization.pyannote_weights import DEFAULT, find_pipeline, name_of, published
+from adapters.hub import Hub, fetch, scaled
+from adapters.pcm import samples
+from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
+from application.ports.system import ProgressSink
+from domain.errors import EngineUnavailable
+from domain.media import DecodedAudio
+from domain.span import Span, restricted
+from domain.speaker import Diarization
+
+if TYPE_CHECKING:
+    from adapters.diarization.pyannote_pipeline import Heard, LoadedPipeline
+
+_LEAST_VOICE = 400
+"""Milliseconds; five frames of the embedding network's trunk, under which their deviation says nothing."""
+_GPU_VOICES, _CPU_VOICES = 16, 4
+"""Voices at once: on a GPU the speed saturates at 16 (performance §3.3); a CPU gains nothing and shall report often."""
+_WINDOWS = 32
+"""Windows that are segmented at once; they are small, and take a CPU one to three seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PyannoteOptions:
+    """How a pipeline is run.
+
+    `model` is a name of the catalogue, a directory in `models_dir`, or a path. `device` is "auto", "cpu", "cuda" or
+    "cuda:N"; batches of 0 follow from it. `block` is ms of recording that are diarized at once.
+    """
+
+    models_dir: Path
+    model: str = DEFAULT
+    device: str = "auto"
+    segmentation_batch: int = 0
+    embedding_batch: int = 0
+    block: int = 1_800_000
+    max_speakers: int = 20
+    allow_download: bool = False
+    cpu_fallback: bool = False
+
+
+class PyannoteDiarizer(DiarizationEngine):
+    """Finds speech, overlap and speakers with pyannote's networks and clustering, unchanged.
+
+    Weights are looked for on this machine first; only `allow_download` has those of the catalogue fetched from `hub`,
+    whose token no other process gets. A recording that is longer than a block is diarized block by block, and the
+    blocks' speakers are linked by their centroids; up to a block, the answer is pyannote's own. The regions of speech
+    in a request say where a long recording is best cut and which blocks are silent: pyannote hears speech by itself.
+    """
+
+    def __init__(self, options: PyannoteOptions, hub: Hub | None = None) -> None:
+        self._options = options
+        self._hub = hub or Hub()
+        self._loaded: LoadedPipeline | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Travel unloaded."""
+        return {**self.__dict__, "_loaded": None}
+
+    def capabilities(self) -> DiarizerCapabilities:
+        """Say what the settings make of it; whether a GPU can really be used, loading shows."""
+        options = self._options
+        return DiarizerCapabilities(
+            engine="pyannote", model=name_of(options.model), device=self._device(), max_speakers=options.max_speakers,
+            embeds=True,
+        )  # fmt: skip
+
+    def reduced(self) -> "tuple[PyannoteDiarizer, str] | None":
+        """Take a quarter of the batches, then the CPU if that is allowed."""
+        options, device = self._options, self._device()
+        windows_at_once, voices = self._batches()
+        if voices > 1:
+            less = replace(
+                options, segmentation_batch=max(1, windows_at_once // 4), embedding_batch=max(1, voices // 4)
+            )
+            return PyannoteDiarizer(less, self._hub), f"a batch of {max(1, voices // 4)} instead of {voices} voices"
+        if device != "cpu" and options.cpu_fallback:
+            return PyannoteDiarizer(replace(options, device="cpu"), self._hub), f"the CPU instead of {device}"
+        return None
+
+    def load(self) -> None:
+        """Load the networks ahead of the first call; downloads nothing."""
+        if folder := find_pipeline(self._options.model, self._options.models_dir):
+            self._load(folder)
+
+    def diarize(self, audio: DecodedAudio, request: DiarizationRequest, on_progress: ProgressSink) -> Diarization:
+        """Diarize the blocks one after another, then link their speakers."""
+        from adapters.diarization.pyannote_answer import joined
+
+        report = _Rising(on_progress)
+        report(0.0)
+        speech = restricted(request.speech, Span(0, audio.duration))
+        least, most = request.hints.bounds(self._options.max_speakers)
+        blocks = stretches(speech, audio.duration, self._options.block)
+        found: list[tuple[Span, Heard]] = []
+        for block in blocks:
+            if restricted(speech, block):
+                # Who speaks somewhere in the recording need not speak in every block of it.
+                here = least if len(blocks) == 1 else 1
+                share = functools.partial(_share, report, block, audio.duration)
+                found.append((block, self._ready(report).hear(samples(audio, block), here, most, share)))
+        answer = joined(found, least, most)
+        report(1.0)
+        return answer
+
+    def embed(
+        self, audio: DecodedAudio, spans: tuple[Span, ...], on_progress: ProgressSink
+    ) -> tuple[tuple[float, ...] | None, ...]:
+        """Hear each span within a window of the networks' length, as the centroids were; long ones by their middle."""
+        report = _Rising(on_progress)
+        report(0.0)
+        voices: list[tuple[float, ...] | None] = [None] * len(spans)
+        inside = [span.clamp(Span(0, audio.duration)) for span in spans]
+        wanted = [number for number, span in enumerate(inside) if span.duration >= _LEAST_VOICE]
+        if wanted:
+            pipeline = self._ready(report)
+            done = 0
+            for window, members in shared_windows([inside[n] for n in wanted], audio.duration, pipeline.window):
+                numbers = [wanted[member] for member in members]
+                sound = pipeline.padded(samples(audio, window))
+                parts = [inside[number].clamp(window).shift(-window.start) for number in numbers]
+                for number, voice in zip(numbers, pipeline.voices(sound, parts), strict=True):
+                    voices[number] = tuple(voice.tolist()) if voice.any() and not isnan(voice.sum()) else None
+                done += len(numbers)
+                report(done / len(wanted))
+        report(1.0)
+        return tuple(voices)
+
+    def _ready(self, report: "_Rising") -> "LoadedPipeline":
+        options = self._options
+        folder = find_pipeline(options.model, options.models_dir)
+        entry = published(options.model)
+        if folder is None and options.allow_download and entry:
+            folder = fetch(entry, options.models_dir, self._hub, scaled(report))
+        if folder is None:
+            raise EngineUnavailable(
+                f"the pipeline '{name_of(options.model)}' is not on this machine: put its directory, config.yaml "
+                "included, into the models folder, or allow downloads and set MODELS_HUB_TOKEN"
+            )
+        return self._load(folder)
+
+    def _load(self, folder: Path) -> "LoadedPipeline":
+        if self._loaded is None:
+            try:
+                from adapters.diarization.pyannote_pipeline import LoadedPipeline
+            except ImportError as exc:
+                raise EngineUnavailable(
+                    "pyannote.audio cannot be imported: install the extra 'pyannote' of this project"
+                ) from exc
+            windows, voices = self._batches()
+            device = self._options.device
+            try:
+                self._loaded = LoadedPipeline(
+                    folder, device=device, segmentation_batch=windows, embedding_batch=voices
+                )  # fmt: skip
+            except (OSError, KeyError, TypeError, ValueError) as exc:
+                raise EngineUnavailable(f"the pipeline '{folder.name}' is damaged or of another version") from exc
+        return self._loaded
+
+    def _batches(self) -> tuple[int, int]:
+        options = self._options
+        usual = _CPU_VOICES if self._device() == "cpu" else _GPU_VOICES
+        return options.segmentation_batch or _WINDOWS, options.embedding_batch or usual
+
+    def _device(self) -> str:
+        if self._options.device != "auto":
+            return self._options.device
+        return "cuda" if _gpu_is_there() else "cpu"
+
+
+class _Rising:
+    """A progress sink that never falls, whatever reports to it."""
+
+    def __init__(self, sink: ProgressSink) -> None:
+        self._sink = sink
+        self._highest = 0.0
+
+    def __call__(self, fraction: float) -> None:
+        self._highest = max(self._highest, min(1.0, fraction))
+        self._sink(self._highest)
+
+
+def _share(report: ProgressSink, block: Span, duration: int, done: float) -> None:
+    report((block.start + done * block.duration) / duration)
+
+
+@functools.cache
+def _gpu_is_there() -> bool:
+    """Whether there is a GPU with its driver; torch brings all else that it needs of CUDA."""
+    if not Path("/dev/nvidiactl").exists():
+        return False
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,13 @@
+"""The adapters that the main tests leave to these are bound to their contracts here."""
+
+import importlib
+from pathlib import Path
+
+from tests.contracts.suite import BINDINGS
+from tests.contracts.test_contract_coverage import ELSEWHERE, names
+
+
+def test_what_is_declared_to_be_bound_here_is_bound_here() -> None:
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        importlib.import_module(f"tests.engines.{path.stem}")
+    assert set(names(BINDINGS)) >= ELSEWHERE

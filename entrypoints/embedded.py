@@ -23,6 +23,8 @@ from infrastructure.startup import prepare, remove_leftovers
 
 SWEEP_SECONDS = 10.0
 _SPARE_THREADS = 16
+_SHARED_PARTIAL = timedelta(days=1)
+"""No upload takes longer than this, so what is older was left by a crash."""
 _log = structlog.get_logger()
 
 
@@ -52,7 +54,9 @@ class Embedded:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="blocking"))
         await asyncio.to_thread(prepare, self.settings)
         await asyncio.to_thread(remove_leftovers, self.settings)
-        await self.container.blobs().sweep_partial(timedelta())
+        await self.container.blobs().prepare()
+        # Others may be writing to the same bucket now; a folder is this process's alone.
+        await self.container.blobs().sweep_partial(_SHARED_PARTIAL if self.settings.bucket else timedelta())
         self._background.append(asyncio.create_task(asyncio.to_thread(self.container.hosts().start)))
         await self.container.sweep()(alone=True)
         self._workers = [asyncio.create_task(self._work()) for _ in range(self.settings.max.workers)]

@@ -15,7 +15,6 @@ from adapters.scoring.metrics import MetricsScorer
 from adapters.scripted.diarizer import ScriptedDiarizer
 from adapters.scripted.engine import ScriptedEngine
 from adapters.scripted.script import Script
-from adapters.storage.filesystem import FilesystemBlobStore
 from adapters.system import SystemClock, Uuid7Factory
 from adapters.voice_activity.silero import SileroVad
 from application.admit_caller import AdmitCaller
@@ -43,6 +42,7 @@ from infrastructure.engines import (
     worker_name,
 )
 from infrastructure.settings import Settings
+from infrastructure.storage import make_blob_store
 
 
 class Container(containers.DeclarativeContainer):
@@ -55,7 +55,7 @@ class Container(containers.DeclarativeContainer):
 
     database = providers.Singleton(connect, settings.provided.sql_url)
     new_uow = providers.Factory(SqlUnitOfWork, database)
-    blobs = providers.Singleton(FilesystemBlobStore, settings.provided.blob_dir)
+    blobs = providers.Singleton(make_blob_store, settings)
     queue = providers.Singleton(InProcessQueue)
     events = providers.Singleton(InProcessEvents)
 

@@ -145,6 +145,7 @@ def _unknown(given: Mapping[str, str], known: Mapping[str, Variable]) -> Iterato
 def _contradictions(settings: Settings) -> Iterator[str]:
     if settings.engine.window_seconds > settings.max.duration:
         yield "ENGINE_WINDOW_SECONDS must not exceed MAX_DURATION"
+    yield from _missing_for_s3(settings)
     for name, group in (("ASR", settings.asr), ("DIARIZATION", settings.diarization)):
         try:
             Script.parse(group.script)
@@ -161,6 +162,15 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             yield "ASR_REMOTE_PATIENCE_SECONDS must be less than ENGINE_STALL_SECONDS"
     if settings.asr.device == "cpu" and "float16" in settings.asr.compute_type:
         yield f"ASR_COMPUTE_TYPE: {settings.asr.compute_type} needs a GPU, but ASR_DEVICE is cpu"
+
+
+def _missing_for_s3(settings: Settings) -> Iterator[str]:
+    if not settings.bucket:
+        return
+    s3 = settings.s3
+    for name, value in (("ENDPOINT", s3.endpoint), ("ACCESS_KEY", s3.access_key), ("SECRET_KEY", s3.secret_key)):
+        if not value:
+            yield f"S3_{name} is needed by BLOB_URL={settings.blob_url}"
 
 
 def _sentence(error: msgspec.ValidationError) -> str:

@@ -160,6 +160,18 @@ class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 300
 
 
+class S3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The object store of `BLOB_URL=s3://BUCKET`."""
+
+    endpoint: Annotated[
+        str, Meta(pattern=r"^([A-Za-z0-9.-]+(:\d+)?)?$", description="Its host, or host:port; needed for s3://.")
+    ] = ""
+    access_key: Annotated[str, Meta(description="Access key id.")] = ""
+    secret_key: Annotated[str, Meta(description="Secret access key.", extra={"secret": True})] = ""
+    region: Annotated[str, Meta(min_length=1, description="Region, as the store names it.")] = "us-east-1"
+    secure: Annotated[bool, Meta(description="Whether it is spoken to over TLS.")] = True
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is said of the running service."""
 
@@ -184,10 +196,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="`postgresql+psycopg://…`, or `sqlite+aiosqlite:///PATH`; empty means SQLite in DATA_DIR.",
         ),
     ] = ""
-    blob_url: Annotated[str, Meta(pattern=r"^(file:///.+)?$", description="Empty means the folder DATA_DIR/blobs.")] = (
-        ""
-    )
+    blob_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$",
+            description="`s3://BUCKET`, or `file:///PATH`; empty means the folder DATA_DIR/blobs.",
+        ),
+    ] = ""
     queue_url: Annotated[Literal["", "memory://"], Meta(description="Empty means a queue inside the process.")] = ""
+    s3: S3 = field(default_factory=S3)
     api: Api = field(default_factory=Api)
     max: Limits = field(default_factory=Limits)
     asr: Asr = field(default_factory=Asr)
@@ -208,8 +225,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def blob_dir(self) -> Path:
-        """The folder with blobs, absolute."""
-        return Path(self.blob_url.removeprefix("file://")) if self.blob_url else self.data / "blobs"
+        """The folder with blobs, absolute; beside an object store it holds uploads while they grow."""
+        inside = self.blob_url.removeprefix("file://")
+        return self.data / "blobs" if self.bucket or not inside else Path(inside)
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that holds blobs, empty where a folder does."""
+        return self.blob_url.removeprefix("s3://") if self.blob_url.startswith("s3://") else ""
 
     @property
     def idle_seconds(self) -> float | None:

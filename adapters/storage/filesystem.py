@@ -34,6 +34,10 @@ class FilesystemBlobStore(BlobStore):
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    async def prepare(self) -> None:
+        """Make the folder, for this user alone."""
+        await _in_thread(self._root.mkdir, mode=0o700, parents=True, exist_ok=True)
+
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> BlobInfo:
         """Store the chunks."""
         place = self._place(key)
@@ -92,7 +96,7 @@ class FilesystemBlobStore(BlobStore):
             yield key
 
     async def sweep_partial(self, older_than: timedelta) -> int:
-        """Remove what crashes left half written and untouched for so long; return how many files that were."""
+        """Remove old files from the folder where blobs are written."""
         return await _in_thread(_sweep, self._root / _PARTIAL, time.time() - older_than.total_seconds())
 
     def _place(self, key: str) -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 from adapters.storage.keys import checked, folder_of
@@ -17,6 +18,9 @@ class MemoryBlobStore(BlobStore):
 
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
+
+    async def prepare(self) -> None:
+        """Nothing is needed."""
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> BlobInfo:
         """Store the chunks."""
@@ -53,6 +57,10 @@ class MemoryBlobStore(BlobStore):
         for key in sorted(self._blobs):
             if key.startswith(prefix):
                 yield key
+
+    async def sweep_partial(self, older_than: timedelta) -> int:  # noqa: ARG002 - a crash leaves nothing here
+        """Nothing is left behind."""
+        return 0
 
     def _keep(self, key: str, content: bytes) -> BlobInfo:
         self._blobs[key] = content

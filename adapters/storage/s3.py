@@ -7,14 +7,16 @@ a caller would wait: every request has its time-outs, and a read that breaks off
 import asyncio
 import errno
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar, cast
 
 from adapters.storage.keys import checked, folder_of
-from adapters.storage.s3_client import CONNECTIONS, Bucket, connect, translated
+from adapters.storage.s3_client import CONNECTIONS, Bucket, connect, translated, uploads
 from adapters.storage.s3_streams import STEP, Hashed, Reading, Source
 from adapters.uninterrupted import uninterrupted
 from application.ports.blobs import BlobInfo, BlobNotFound, BlobStore
@@ -99,6 +101,10 @@ class S3BlobStore(BlobStore):
         for key in await self._run(self._keys, prefix):
             yield key
 
+    async def sweep_partial(self, older_than: timedelta) -> int:
+        """Abort old uploads whose parts the store still keeps."""
+        return await self._run(self._abort_uploads, older_than)
+
     async def _run(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
 
@@ -152,6 +158,18 @@ class S3BlobStore(BlobStore):
             with suppress(BlobNotFound), translated(key):
                 self._client().stat_object(bucket_name=self._bucket.name, object_name=key)
                 raise
+
+    def _abort_uploads(self, older_than: timedelta) -> int:
+        client, name, aborted = self._client(), self._bucket.name, 0
+        with translated(), suppress(BlobNotFound):
+            # The client has no public way to what it leaves behind when it is killed.
+            with translated():
+                listing = client._execute(method="GET", bucket_name=name, query_params={"uploads": ""})  # noqa: SLF001
+            for upload in uploads(listing.data):
+                if time.time() - upload.begun >= older_than.total_seconds():
+                    client._abort_multipart_upload(name, upload.key, upload.id)  # noqa: SLF001
+                    aborted += 1
+        return aborted
 
     def _keys(self, prefix: str) -> Sequence[str]:
         with translated():

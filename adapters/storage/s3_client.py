@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 from application.ports.blobs import BlobNotFound
 from domain.errors import StorageFull, StorageUnavailable
@@ -20,7 +22,7 @@ TRIES = 3
 _CONNECT_SECONDS, _READ_SECONDS = 3.0, 15.0
 """Three tries of at most 18 s and the pauses between them: a store that is away is told within a minute."""
 _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "EntityTooLarge", "OutOfSpace"})
-_MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+_MISSING = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchUpload"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +81,19 @@ def translated(key: str = "") -> Iterator[None]:
         raise StorageUnavailable(f"the object store refused: {code}") from error
     except (ServerError, urllib3.exceptions.HTTPError) as error:
         raise StorageUnavailable("the object store does not answer") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload in parts that has not come to its end; `begun` is in seconds since 1970."""
+
+    key: str
+    id: str
+    begun: float
+
+
+def uploads(listing: bytes) -> Iterator[Upload]:
+    """Read the answer to ListMultipartUploads; some servers leave the namespace out, which the client wants."""
+    for found in ET.fromstring(listing).iterfind("{*}Upload"):  # noqa: S314 - the operator's own store
+        key, number, begun = (found.findtext(f"{{*}}{name}") or "" for name in ("Key", "UploadId", "Initiated"))
+        yield Upload(key, number, datetime.fromisoformat(begun).timestamp())

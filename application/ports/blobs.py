@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,10 @@ class BlobStore(Protocol):
 
     No part of a key is empty or starts with a dot. Every method raises ValueError for a key that is not one.
     """
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Make what must be there before the first blob; safe at every start, from any process."""
 
     @abstractmethod
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> BlobInfo:
@@ -71,3 +76,7 @@ class BlobStore(Protocol):
     @abstractmethod
     def list(self, prefix: str) -> AsyncIterator[str]:
         """Give the keys that start with `prefix`, sorted."""
+
+    @abstractmethod
+    async def sweep_partial(self, older_than: timedelta) -> int:
+        """Remove what crashes left half written and untouched for so long; return how many blobs that were."""

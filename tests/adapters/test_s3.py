@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,6 @@ async def test_a_blob_of_several_parts_comes_back(store: S3BlobStore) -> None:
     content = bytes(range(256)) * (2 * PART // 256 + 5)
     assert await store.put("a", chunked(content, 300_000)) == info_of("a", content)
     assert await content_of(store, "a") == content
-
-
-async def test_preparing_twice_is_no_error(store: S3BlobStore) -> None:
-    await store.prepare()
 
 
 async def test_the_loop_never_waits_for_the_store(store: S3BlobStore) -> None:
@@ -90,6 +87,13 @@ async def test_a_source_that_fails_late_leaves_no_part_behind(store: S3BlobStore
 
     with pytest.raises(ConnectionError):
         await store.put("a", breaking())
+    assert await keys_of(store) == []
+    assert await store.sweep_partial(timedelta()) == 0
+
+
+async def test_u05_parts_that_a_crash_left_are_swept_when_they_are_old(store: S3BlobStore) -> None:
     client = store._client()
-    assert list(client.list_objects(bucket_name=store._bucket.name, recursive=True)) == []
-    assert client._list_multipart_uploads(bucket_name=store._bucket.name).uploads == []
+    client._create_multipart_upload(bucket_name=store._bucket.name, object_name="media/a", headers={})
+    assert await store.sweep_partial(timedelta(hours=1)) == 0
+    assert await store.sweep_partial(timedelta()) == 1
+    assert await store.sweep_partial(timedelta()) == 0

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -51,6 +52,12 @@ class BlobStoreContract(Suite):
             key = f"media/{number}"
             assert await store.put(key, chunked(content)) == info_of(key, content)
             assert await content_of(store, key) == content
+
+    async def test_preparing_again_harms_nothing(self, store: BlobStore) -> None:
+        await store.put("a", chunked(b"a"))
+        await store.prepare()
+        assert await store.sweep_partial(timedelta()) == 0
+        assert await content_of(store, "a") == b"a"
 
     async def test_how_it_was_cut_does_not_matter(self, store: BlobStore) -> None:
         content = BIG[:5000]

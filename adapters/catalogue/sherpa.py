@@ -153,7 +153,7 @@ _RECOGNITION = (
     _recogniser(
         "zipformer",
         "sherpa-onnx-zipformer-en-2023-06-26",
-        None,
+        "11a70a47ec5fd969c17b8d0818681d222a147781",
         "Apache-2.0",
         WeightFile("encoder-epoch-99-avg-1.int8.onnx"),
         WeightFile("decoder-epoch-99-avg-1.onnx"),

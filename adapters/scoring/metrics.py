@@ -97,7 +97,10 @@ def _diarization(truth: Sequence[SpeakerTurn], found: Transcript, forgiveness: F
     parts = rate(*sides, uem=whole, detailed=True)
     wrong = sum(parts[name] for name in ("missed detection", "false alarm", "confusion"))
     jaccard = JaccardErrorRate()(*sides, uem=whole, detailed=True)  # type: ignore[no-untyped-call]
-    return Rate(wrong, parts["total"]), Rate(jaccard["speaker error"], jaccard["speaker count"])
+    return (
+        Rate(round(wrong, 6), round(parts["total"], 6)),
+        Rate(round(jaccard["speaker error"], 6), jaccard["speaker count"]),
+    )
 
 
 def _annotation(turns: Iterable[SpeakerTurn]) -> "Annotation":

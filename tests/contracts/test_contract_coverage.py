@@ -14,6 +14,7 @@ from application.ports.blobs import BlobStore
 from tests.contracts.suite import BINDINGS
 
 ELSEWHERE: set[str] = {
+    "adapters.asr.sherpa.SherpaOnnxEngine",
     "adapters.diarization.pyannote.PyannoteDiarizer",
     "adapters.diarization.sherpa.SherpaOnnxDiarizer",
 }

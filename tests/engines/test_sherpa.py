@@ -5,23 +5,26 @@ from pathlib import Path
 
 import pytest
 
+from adapters.asr.sherpa import SherpaOnnxEngine
 from adapters.diarization.sherpa import SherpaOnnxDiarizer
-from adapters.hosting.hosted import HostedDiarizationEngine
+from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine
 from adapters.hosting.policy import Hosting
 from adapters.media.av import AvDecoder
+from application.ports.asr import RecognitionRequest, TranscriptionEngine
 from application.ports.diarization import DiarizationEngine, DiarizationRequest
 from domain.media import DecodedAudio, DecodeLimits
 from domain.span import Span
 from domain.speaker import SpeakerHints
 from tests.contracts.diarization import DiarizationContract
-from tests.contracts.transcription import ROOT
+from tests.contracts.transcription import ROOT, TranscriptionContract
 from tests.e2e.spoken import read_stm
-from tests.engines.sherpa_weights import build_diarization
+from tests.engines.sherpa_weights import build_ctc, build_diarization, build_tdt, build_transducer
 
 pytestmark = pytest.mark.timeout(120)  # the first test waits for weights to be made
 
 DATA = ROOT / "tests" / "data"
 CALL = read_stm(DATA / "call.stm")
+RECOGNISERS = {"ctc": build_ctc, "zipformer": build_transducer, "parakeet": build_tdt}
 LIMITS = DecodeLimits(max_duration=10_000_000, max_memory=1 << 30, max_seconds=60.0)
 
 
@@ -33,6 +36,8 @@ def decoded(name: str, folder: Path) -> DecodedAudio:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     build_diarization(folder / "voices")
+    for name, build in RECOGNISERS.items():
+        (build(folder / name) / "languages.json").write_text('["en"]', encoding="utf-8")
     return folder
 
 
@@ -66,3 +71,58 @@ class TestHostedSherpaOnnxDiarizer(Called):
     def unloaded(self, engine: DiarizationEngine) -> DiarizationEngine:
         assert isinstance(engine, HostedDiarizationEngine)
         return engine._engine
+
+
+class Heard(TranscriptionContract):
+    """A little of a conversation; one region lies outside the window."""
+
+    model = "ctc"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def audio(cls, tmp_path_factory: pytest.TempPathFactory) -> DecodedAudio:
+        return decoded("conversation.flac", tmp_path_factory.mktemp("conversation"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def window(cls) -> Span:
+        return Span(7_000, 21_000)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def asked(cls) -> RecognitionRequest:
+        return RecognitionRequest(speech=(Span(4_000, 6_400), Span(14_300, 15_200), Span(19_500, 20_500)))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls, models: Path) -> TranscriptionEngine:
+        return SherpaOnnxEngine(models_dir=models, model=cls.model)
+
+    @pytest.fixture
+    def unloaded(self, models: Path) -> TranscriptionEngine:
+        return SherpaOnnxEngine(models_dir=models, model=self.model)
+
+
+class TestSherpaOnnxEngine(Heard, adapter=SherpaOnnxEngine):
+    """CTC: times, no confidences."""
+
+
+class TestZipformer(Heard):
+    """A stateless transducer: times and confidences."""
+
+    model = "zipformer"
+
+
+class TestParakeet(Heard):
+    """A token-and-duration transducer: times, durations and confidences."""
+
+    model = "parakeet"
+
+
+class TestHostedSherpaOnnxEngine(Heard):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls, models: Path) -> Iterator[TranscriptionEngine]:
+        hosted = HostedTranscriptionEngine(SherpaOnnxEngine(models_dir=models, model="ctc"), Hosting(preload=True))
+        yield hosted
+        hosted.close()

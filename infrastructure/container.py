@@ -28,6 +28,7 @@ from application.manage_api_keys import ManageApiKeys
 from application.process_task import ProcessTask
 from application.query_tasks import QueryTasks
 from application.recognise import Recognise
+from application.second_look import SecondLook
 from application.submit_transcription import SubmitTranscription
 from application.sweep import Sweep
 from application.transcribe_media import TranscribeMedia
@@ -99,12 +100,16 @@ class Container(containers.DeclarativeContainer):
         Recognise, vad=vad, asr=asr, longest=providers.Factory(window_ms, settings), clock=clock
     )
     diarize = providers.Factory(Diarize, by_voice=diarizer, by_channel=providers.Factory(ChannelDiarizer), clock=clock)
+    second_look = providers.Factory(
+        SecondLook, engine=diarizer, enabled=settings.provided.diarization.second_look, clock=clock
+    )
     transcribe_media = providers.Factory(
         TranscribeMedia,
         blobs=blobs,
         decoder=decoder,
         recognise=recognise,
         diarize=diarize,
+        second_look=second_look,
         work_dir=settings.provided.work_dir,
         limits=providers.Factory(media_limits, settings),
         clock=clock,

@@ -86,6 +86,9 @@ class DiarizationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_speakers: Annotated[
         int, Meta(ge=1, le=50, description="Most speakers to look for when no number is given.")
     ] = 20
+    second_look: Annotated[
+        bool, Meta(description="Whether each sentence's voice is compared with the speakers', where the engine can.")
+    ] = True
     threads: Annotated[int, Meta(ge=0, le=256, description="CPU threads of the engine; 0 means all cores.")] = 1
     script: Annotated[str, Meta(description="For the scripted test engine: its faults and costs.")] = ""
 

@@ -1,4 +1,4 @@
-"""One loaded model of sherpa-onnx: sound in, tokens out; it loads nothing that the library would end the process for."""
+"""One loaded model of sherpa-onnx: sound in, tokens out; it loads nothing that the library would end a process for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

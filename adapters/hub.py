@@ -65,6 +65,8 @@ def fetch(weights: Weights, models_dir: Path, hub: Hub, report: Report, *, again
             raise EngineUnavailable(f"the hub has stopped sending model '{weights.name}'")
         report(arrived, download.total)
     if download.failure is not None:
+        with contextlib.suppress(OSError):  # it holds something to take up again
+            download.partial.rmdir()
         raise _explained(weights, hub, download.failure, download.partial) from download.failure
     return final
 
@@ -129,4 +131,4 @@ def _explained(weights: Weights, hub: Hub, failure: Exception, partial: Path) ->
         return EngineUnavailable(f"{name} is gated, and the hub answered {status}: {fix} ({weights.repository})")
     if status is not None:
         return EngineUnavailable(f"{name} could not be downloaded: the hub answered {status}")
-    return EngineUnavailable(f"{name} could not be downloaded from the hub: {type(failure).__name__}")
+    return EngineUnavailable(f"{name} could not be downloaded from the hub: no answer ({type(failure).__name__})")

@@ -17,7 +17,7 @@ from domain.options import TranscriptionOptions
 from domain.scoring import Reference, Scores
 from domain.transcript import Transcript
 from entrypoints.cli.bench_report import Measured, as_json, show
-from entrypoints.cli.main import Exit
+from entrypoints.cli.configured import Exit
 from entrypoints.cli.transcribe import private, transcribed
 from entrypoints.embedded import Embedded
 from infrastructure.container import Container

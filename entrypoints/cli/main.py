@@ -8,8 +8,9 @@ from uuid import UUID
 
 import typer
 
-from infrastructure.load_settings import BadSettings, effective, load_settings, markdown_table
-from infrastructure.settings import Settings
+from entrypoints.cli.configured import configured as _settings
+from entrypoints.cli.model_commands import models
+from infrastructure.load_settings import effective, markdown_table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,16 +21,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="Issue, list and revoke API keys.")
 app.add_typer(keys, name="keys")
-
-
-class Exit:
-    """What the command's exit status means; 2 is a wrong call, as everywhere."""
-
-    FAILED = 1
-    BAD_SETTINGS = 78
-    MEDIA_REJECTED = 3
-    ENGINE_MISSING = 4
-    INTERRUPTED = 130
+app.add_typer(models, name="models")
 
 
 class Format(StrEnum):
@@ -190,16 +182,6 @@ def config(
         return
     for name, value in effective(_settings()):
         typer.echo(f"{name}={value}")
-
-
-def _settings() -> Settings:
-    try:
-        settings = load_settings()
-    except BadSettings as error:
-        for problem in error.problems:
-            typer.echo(f"colloquy: {problem}", err=True)
-        raise typer.Exit(Exit.BAD_SETTINGS) from error
-    return settings
 
 
 def main() -> None:

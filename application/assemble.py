@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from application.attribute_tracks import Attributed, Heard
 from domain.attribution import speaker_labels
 from domain.media import ChannelMode, ChannelRelation, MediaFacts, truncation
+from domain.speaker_doubts import speaker_doubts
 from domain.stage import Notice, StageName, StageStatus
 from domain.task import Task
 from domain.transcript import Transcript
@@ -30,7 +32,11 @@ def assemble(task: Task, facts: MediaFacts, heard: Heard, attributed: Attributed
         moves=attributed.moves,
         processing_ms=elapsed_ms,
     )
-    return transcript.renamed(speaker_labels(transcript.words, transcript.turns))
+    transcript = transcript.renamed(speaker_labels(transcript.words, transcript.turns))
+    if heard.diarization is None:
+        return transcript
+    doubts = speaker_doubts(transcript.segments, transcript.turns, task.options.hints, facts.relation)
+    return replace(transcript, warnings=(*transcript.warnings, *doubts))
 
 
 def _language(task: Task, heard: Heard) -> str:

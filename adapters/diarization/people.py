@@ -43,9 +43,9 @@ def linked(blocks: Sequence[Voices], least: int, most: int) -> list[NDArray[np.i
     at most `most`, as long as no block has more speakers than that, and at least `least`, if the blocks have as many.
     People are numbered as they come.
     """
-    owner = np.concatenate([np.full(len(block.weights), number) for number, block in enumerate(blocks)])
-    if len(owner) == 0:
+    if not any(len(block.weights) for block in blocks):
         return [np.empty(0, np.int64) for _ in blocks]
+    owner = np.concatenate([np.full(len(block.weights), number) for number, block in enumerate(blocks)])
     directions = np.concatenate([block.directions for block in blocks])
     weighted = directions * np.concatenate([block.weights for block in blocks])[:, None]
     members = _merged(weighted, owner, least, most)

@@ -24,6 +24,7 @@ from application.delete_task import DeleteTask
 from application.diarize import Diarize
 from application.follow_task import FollowTask
 from application.get_result import GetResult
+from application.list_models import ListModels
 from application.manage_api_keys import ManageApiKeys
 from application.process_task import ProcessTask
 from application.query_tasks import QueryTasks
@@ -40,9 +41,12 @@ from infrastructure.engines import (
     hosting,
     media_limits,
     openai_compatible,
+    sherpa_diarizer,
+    sherpa_recogniser,
     window_ms,
     worker_name,
 )
+from infrastructure.models import in_memory, shelf
 from infrastructure.settings import Settings
 
 
@@ -68,6 +72,7 @@ class Container(containers.DeclarativeContainer):
         openai_compatible=providers.Factory(openai_compatible, settings),
         pocketsphinx=providers.Factory(PocketSphinxEngine),
         scripted=providers.Factory(ScriptedEngine, providers.Factory(Script.parse, settings.provided.asr.script)),
+        sherpa_onnx=providers.Factory(sherpa_recogniser, settings),
     )
     bare_diarizer = providers.Selector(
         diarizer_choice.provided.engine,
@@ -75,6 +80,7 @@ class Container(containers.DeclarativeContainer):
         scripted=providers.Factory(
             ScriptedDiarizer, providers.Factory(Script.parse, settings.provided.diarization.script)
         ),
+        sherpa_onnx=providers.Factory(sherpa_diarizer, settings),
     )
 
     devices = providers.ThreadSafeSingleton(Devices, settings.provided.engine.cooldown_seconds)
@@ -139,6 +145,13 @@ class Container(containers.DeclarativeContainer):
     query_tasks = providers.Factory(QueryTasks, new_uow=new_uow.provider)
     follow_task = providers.Factory(FollowTask, new_uow=new_uow.provider, events=events)
     get_result = providers.Factory(GetResult, new_uow=new_uow.provider, blobs=blobs)
+    list_models = providers.Factory(
+        ListModels,
+        asr=asr,
+        diarizer=diarizer,
+        shelf=providers.Callable(shelf, settings).provider,
+        in_memory=providers.Callable(in_memory, asr, diarizer).provider,
+    )
     cancel_task = providers.Factory(CancelTask, new_uow=new_uow.provider)
     delete_task = providers.Factory(DeleteTask, new_uow=new_uow.provider, blobs=blobs)
     admit_caller = providers.Factory(AdmitCaller, new_uow=new_uow.provider, clock=clock)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from adapters.asr.weights import MODELS, find_weights
+from adapters.diarization import sherpa
 from infrastructure.hub import hub_answers
 from infrastructure.settings import Settings
 
@@ -45,11 +46,24 @@ def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = 
     )
 
 
-def choose_diarizer(settings: Settings) -> Choice:
-    """Resolve `DIARIZATION_ENGINE`; of what this version carries `auto` is the acoustic one, which needs nothing."""
+def choose_diarizer(settings: Settings, ask_hub: Callable[[Settings], bool] | None = None) -> Choice:
+    """Resolve `DIARIZATION_ENGINE`; an engine that was named is taken as it is and never replaced.
+
+    `auto` is sherpa-onnx when it is installed and its weights are here or can be had, else the built-in acoustic one.
+    """
     if settings.diarization.engine != "auto":
         return Choice(settings.diarization.engine, "named by DIARIZATION_ENGINE")
-    return Choice("acoustic", "built in; it needs no weights")
+    if not installed("sherpa_onnx"):
+        return Choice("acoustic", "built in; it needs no weights")
+    name = settings.diarization.sherpa_model
+    if weights := sherpa.find_networks(name, settings.models_dir):
+        return Choice("sherpa_onnx", f"the weights of '{name}' are here: {weights}")
+    fix = f"colloquy models pull {sherpa.DEFAULT}, on a machine that reaches the hub"
+    if not settings.models.download or name not in sherpa.NAMES:
+        return Choice("acoustic", f"there are no weights of '{name}', and they may not be fetched", fix)
+    if (ask_hub or hub_is_there)(settings):
+        return Choice("sherpa_onnx", f"the weights of '{name}' can be had from {settings.models.hub_url}")
+    return Choice("acoustic", f"there are no weights of '{name}' and {settings.models.hub_url} does not answer", fix)
 
 
 def absent_models(asr: Choice, present: Collection[str]) -> dict[str, str]:

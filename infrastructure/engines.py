@@ -6,8 +6,11 @@ import socket
 
 from adapters.asr.faster_whisper import FasterWhisperEngine
 from adapters.asr.openai_compatible import OpenAICompatibleEngine
+from adapters.asr.sherpa import SherpaOnnxEngine
+from adapters.diarization.sherpa import SherpaOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.hosting.policy import Hosting
+from adapters.hub import Hub
 from application.transcribe_media import MediaLimits
 from infrastructure.load_settings import inherited_environment
 from infrastructure.settings import Settings
@@ -87,6 +90,37 @@ def openai_compatible(settings: Settings) -> OpenAICompatibleEngine:
         patience=asr.remote_patience_seconds,
         concurrency=asr.remote_concurrency,
     )
+
+
+def sherpa_recogniser(settings: Settings) -> SherpaOnnxEngine:
+    """Make the engine, unloaded."""
+    asr = settings.asr
+    return SherpaOnnxEngine(
+        models_dir=settings.models_dir,
+        model=asr.sherpa_model,
+        threads=asr.threads or os.cpu_count() or 1,
+        allow_download=settings.models.download,
+        hub=_hub(settings),
+    )
+
+
+def sherpa_diarizer(settings: Settings) -> SherpaOnnxDiarizer:
+    """Make the diarizer, unloaded."""
+    diarization = settings.diarization
+    return SherpaOnnxDiarizer(
+        models_dir=settings.models_dir,
+        model=diarization.sherpa_model,
+        threads=diarization.threads or os.cpu_count() or 1,
+        max_speakers=diarization.max_speakers,
+        threshold=diarization.sherpa_threshold,
+        allow_download=settings.models.download,
+        hub=_hub(settings),
+    )
+
+
+def _hub(settings: Settings) -> Hub:
+    """The hub as it is configured; none of the models here is gated, so its token stays."""
+    return Hub(settings.models.hub_url, allow_non_commercial=settings.models.allow_non_commercial)
 
 
 def media_limits(settings: Settings) -> MediaLimits:

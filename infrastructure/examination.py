@@ -22,6 +22,13 @@ _SAFE_SQLITE = (3, 51, 3)
 """Older ones can corrupt a database when a checkpoint races a write; the single writer avoids that."""
 
 
+_MODULES = {
+    "faster_whisper": "faster_whisper", "pocketsphinx": "pocketsphinx", "acoustic": "sklearn",
+    "sherpa_onnx": "sherpa_onnx",
+}  # fmt: skip
+"""What an engine cannot do without."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One part: `ok`, a `gap` that can be lived with, or `broken`; and one line on how to mend it."""
@@ -45,6 +52,7 @@ def examine_installation(settings: Settings) -> list[Finding]:
         _package("faster-whisper", "recognises about a hundred languages, with weights", "gap"),
         _package("pocketsphinx", "recognises English, its model included", "gap"),
         _package("scikit-learn", "tells speakers apart", "broken"),
+        _package("sherpa-onnx", "recognises speech and tells speakers apart, with ungated weights", "gap"),
         _confinement(),
         *_engine("recognition", "ASR_ENGINE", settings.asr.engine, asr),
         *_engine("diarization", "DIARIZATION_ENGINE", settings.diarization.engine, diarizer),
@@ -88,9 +96,7 @@ def _confinement() -> Finding:
 
 
 def _engine(part: str, setting: str, wanted: str, choice: Choice) -> Iterator[Finding]:
-    module = {"faster_whisper": "faster_whisper", "pocketsphinx": "pocketsphinx", "acoustic": "sklearn"}.get(
-        choice.engine
-    )
+    module = _MODULES.get(choice.engine)
     if module is not None and not installed(module):
         yield Finding("broken", part, f"{setting}={wanted} needs {module}", f"pip install {module.replace('_', '-')}")
         return

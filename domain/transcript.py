@@ -80,6 +80,8 @@ class Suspicion(StrEnum):
     REPETITION = "repetition"
     LOW_PROBABILITY = "low_probability"
     PROMPT_ECHO = "prompt_echo"
+    TOO_FAST = "too_fast"
+    BOILERPLATE = "boilerplate"
     DROPPED = "dropped"
 
 

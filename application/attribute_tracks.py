@@ -8,6 +8,7 @@ from domain.attribution import attribute
 from domain.regrouping import regroup
 from domain.speaker import Diarization, channel_label
 from domain.stage import Stage, StageName, StageStatus
+from domain.timing import well_timed
 from domain.transcript import Move, Recognition, Segment, Word
 
 Tracks = tuple[tuple[Segment, ...], ...]
@@ -36,11 +37,19 @@ class Attributed:
 
 
 def attribute_tracks(heard: Heard, *, asked: bool) -> Attributed:
-    """Return every segment with its speaker, channel and language; `asked` says whether speakers were wanted."""
+    """Return every segment with its speaker, channel and language; `asked` says whether speakers were wanted.
+
+    Whatever an engine gave, words start in order and lie inside their segment; those without times are interpolated.
+    """
     started = time.perf_counter()
     tracks = [
         tuple(
-            replace(segment, channel=number if heard.split else None, language=segment.language or recognition.language)
+            replace(
+                segment,
+                words=well_timed(segment.words, segment.span),
+                channel=number if heard.split else None,
+                language=segment.language or recognition.language,
+            )
             for recognition in track
             for segment in recognition.segments
         )

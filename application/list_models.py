@@ -82,7 +82,7 @@ class ListModels:
             views.append(
                 ModelView(
                     shelved=shelved or ShelvedModel(name=name, kind=kind, engine=engine, here=device != "remote"),
-                    configured=name in {heard.models[0], told.model},
+                    configured=kind == "diarization" or name == heard.models[0],
                     usable=shelved is None or not shelved.absent,
                     loaded=(kind, name) in loaded,
                     device=device,

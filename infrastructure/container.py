@@ -41,6 +41,7 @@ from infrastructure.engines import (
     hosting,
     media_limits,
     openai_compatible,
+    pyannote_diarizer,
     sherpa_diarizer,
     sherpa_recogniser,
     window_ms,
@@ -77,6 +78,7 @@ class Container(containers.DeclarativeContainer):
     bare_diarizer = providers.Selector(
         diarizer_choice.provided.engine,
         acoustic=providers.Factory(AcousticDiarizer, max_speakers=settings.provided.diarization.max_speakers),
+        pyannote=providers.Factory(pyannote_diarizer, settings),
         scripted=providers.Factory(
             ScriptedDiarizer, providers.Factory(Script.parse, settings.provided.diarization.script)
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from adapters.asr.weights import MODELS, find_weights
 from adapters.diarization import sherpa
+from adapters.diarization.pyannote_weights import find_pipeline, name_of
 from infrastructure.hub import hub_answers
 from infrastructure.settings import Settings
 
@@ -21,7 +22,10 @@ class Choice:
 
 def installed(module: str) -> bool:
     """Whether a package can be imported, without importing it."""
-    return importlib.util.find_spec(module) is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
 
 
 def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = None) -> Choice:
@@ -49,10 +53,18 @@ def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = 
 def choose_diarizer(settings: Settings, ask_hub: Callable[[Settings], bool] | None = None) -> Choice:
     """Resolve `DIARIZATION_ENGINE`; an engine that was named is taken as it is and never replaced.
 
-    `auto` is sherpa-onnx when it is installed and its weights are here or can be had, else the built-in acoustic one.
+    `auto` is pyannote when it is installed and its weights are here, which are never fetched unasked; else sherpa-onnx
+    when it is installed and its weights are here or can be had; else the built-in acoustic one.
     """
     if settings.diarization.engine != "auto":
         return Choice(settings.diarization.engine, "named by DIARIZATION_ENGINE")
+    model = settings.diarization.model
+    if installed("torch") and installed("pyannote.audio") and (folder := find_pipeline(model, settings.models_dir)):
+        return Choice("pyannote", f"the weights of '{name_of(model)}' are here: {folder}")
+    return _ungated_diarizer(settings, ask_hub or hub_is_there)
+
+
+def _ungated_diarizer(settings: Settings, ask_hub: Callable[[Settings], bool]) -> Choice:
     if not installed("sherpa_onnx"):
         return Choice("acoustic", "built in; it needs no weights")
     name = settings.diarization.sherpa_model
@@ -61,7 +73,7 @@ def choose_diarizer(settings: Settings, ask_hub: Callable[[Settings], bool] | No
     fix = f"colloquy models pull {sherpa.DEFAULT}, on a machine that reaches the hub"
     if not settings.models.download or name not in sherpa.NAMES:
         return Choice("acoustic", f"there are no weights of '{name}', and they may not be fetched", fix)
-    if (ask_hub or hub_is_there)(settings):
+    if ask_hub(settings):
         return Choice("sherpa_onnx", f"the weights of '{name}' can be had from {settings.models.hub_url}")
     return Choice("acoustic", f"there are no weights of '{name}' and {settings.models.hub_url} does not answer", fix)
 

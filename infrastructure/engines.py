@@ -7,6 +7,7 @@ import socket
 from adapters.asr.faster_whisper import FasterWhisperEngine
 from adapters.asr.openai_compatible import OpenAICompatibleEngine
 from adapters.asr.sherpa import SherpaOnnxEngine
+from adapters.diarization.pyannote import PyannoteDiarizer, PyannoteOptions
 from adapters.diarization.sherpa import SherpaOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.hosting.policy import Hosting
@@ -90,6 +91,23 @@ def openai_compatible(settings: Settings) -> OpenAICompatibleEngine:
         patience=asr.remote_patience_seconds,
         concurrency=asr.remote_concurrency,
     )
+
+
+def pyannote_diarizer(settings: Settings) -> PyannoteDiarizer:
+    """Make the diarizer, unloaded; the hub's token travels with it to its process, never by the environment."""
+    diarization, models = settings.diarization, settings.models
+    options = PyannoteOptions(
+        models_dir=settings.models_dir,
+        model=diarization.model,
+        device=diarization.device,
+        segmentation_batch=diarization.segmentation_batch,
+        embedding_batch=diarization.embedding_batch,
+        block=diarization.block_seconds * 1000,
+        max_speakers=diarization.max_speakers,
+        allow_download=models.download,
+        cpu_fallback=settings.engine.cpu_fallback,
+    )
+    return PyannoteDiarizer(options, Hub(models.hub_url, models.hub_token, models.allow_non_commercial))
 
 
 def sherpa_recogniser(settings: Settings) -> SherpaOnnxEngine:

@@ -24,7 +24,7 @@ _SAFE_SQLITE = (3, 51, 3)
 
 _MODULES = {
     "faster_whisper": "faster_whisper", "pocketsphinx": "pocketsphinx", "acoustic": "sklearn",
-    "sherpa_onnx": "sherpa_onnx",
+    "sherpa_onnx": "sherpa_onnx", "pyannote": "pyannote.audio",
 }  # fmt: skip
 """What an engine cannot do without."""
 
@@ -52,6 +52,7 @@ def examine_installation(settings: Settings) -> list[Finding]:
         _package("faster-whisper", "recognises about a hundred languages, with weights", "gap"),
         _package("pocketsphinx", "recognises English, its model included", "gap"),
         _package("scikit-learn", "tells speakers apart", "broken"),
+        _package("pyannote.audio", "tells speakers apart, with weights; an extra of 6 GB", "gap"),
         _package("sherpa-onnx", "recognises speech and tells speakers apart, with ungated weights", "gap"),
         _confinement(),
         *_engine("recognition", "ASR_ENGINE", settings.asr.engine, asr),

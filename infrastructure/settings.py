@@ -84,12 +84,35 @@ class DiarizationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Who speaks when."""
 
     engine: Annotated[
-        Literal["auto", "acoustic", "scripted", "sherpa_onnx"],
+        Literal["auto", "acoustic", "pyannote", "scripted", "sherpa_onnx"],
         Meta(description="Which engine tells speakers apart; `auto` takes the best that can run here."),
     ] = "auto"
     max_speakers: Annotated[
         int, Meta(ge=1, le=50, description="Most speakers to look for when no number is given.")
     ] = 20
+    # The better of the two that can be had without paying (performance §3.1).
+    model: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Pipeline of `pyannote`: `pyannote-community-1`, `pyannote-3.1`, or a local directory.",
+        ),
+    ] = "pyannote-community-1"
+    device: Annotated[
+        str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="For `pyannote`: `auto`, `cpu`, `cuda` or `cuda:N`.")
+    ] = "auto"
+    segmentation_batch: Annotated[
+        int, Meta(ge=0, le=256, description="Windows that `pyannote` segments at once; 0 means 32.")
+    ] = 0
+    # On a GPU the speed saturates at 16; a CPU gains nothing, and shall report often (performance §3.3).
+    embedding_batch: Annotated[
+        int, Meta(ge=0, le=256, description="Voices that `pyannote` embeds at once; 0 means 16 on a GPU, else 4.")
+    ] = 0
+    # 1,800 windows of 589 frames for 20 speakers in float64, twice: 340 MB; and clustering is quadratic in windows.
+    block_seconds: Annotated[
+        int,
+        Meta(ge=60, le=36_000, description="A longer recording is diarized by `pyannote` in blocks of this length."),
+    ] = 1800
     sherpa_model: Annotated[
         str,
         Meta(

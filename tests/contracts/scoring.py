@@ -6,6 +6,7 @@ from application.ports.scoring import Forgiveness, Scorer
 from domain.scoring import Line, Rate, Reference
 from domain.span import Span
 from domain.speaker import SpeakerTurn
+from domain.stage import Stage, StageName, StageStatus
 from domain.transcript import Segment, Transcript, Word
 from tests.contracts.suite import Suite
 from tests.domain.speech import a_transcript
@@ -105,3 +106,11 @@ class ScorerContract(Suite):
         assert (turns.wer, turns.der) == (None, Rate(0, 8))
         nobody = scorer.score(REFERENCE, transcript(*((None, *row[1:]) for row in SAID)), STRICT)
         assert (nobody.wer, nobody.cpwer, nobody.der) == (Rate(0, 8), None, None)
+
+    def test_a_diarizer_that_found_nobody_has_missed_everybody(self, scorer: Scorer) -> None:
+        ran = Stage(name=StageName.DIARIZATION, status=StageStatus.SKIPPED, reason="there is no speech")
+        scores = scorer.score(REFERENCE, replace(transcript(), stages=(ran,)), STRICT)
+        assert [rate and rate.value for rate in (scores.wer, scores.cpwer, scores.der, scores.jer)] == [1, 1, 1, 1]
+        failed = replace(ran, status=StageStatus.FAILED)
+        unknown = scorer.score(REFERENCE, replace(transcript(), stages=(failed,)), STRICT)
+        assert (unknown.cpwer, unknown.der, unknown.jer) == (None, None, None)

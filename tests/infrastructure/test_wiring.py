@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from dependency_injector import providers
 
+from infrastructure import engine_choice
 from infrastructure.container import Container
 from infrastructure.engine_choice import Choice, absent_models, choose_asr, choose_diarizer
+from infrastructure.engines import hosting, pyannote_diarizer
 from infrastructure.load_settings import load_settings
 from infrastructure.settings import Settings
 from infrastructure.startup import prepare
@@ -16,6 +18,7 @@ PROFILES: dict[str, dict[str, str]] = {
     "pocketsphinx": {"ASR_ENGINE": "pocketsphinx", "DIARIZATION_ENGINE": "acoustic"},
     "faster_whisper": {"ASR_ENGINE": "faster_whisper"},
     "scripted": {"ASR_ENGINE": "scripted", "DIARIZATION_ENGINE": "scripted"},
+    "pyannote": {"DIARIZATION_ENGINE": "pyannote", "MODELS_HUB_TOKEN": "hf_hush"},
     "openai_compatible": {"ASR_ENGINE": "openai_compatible", "ASR_REMOTE_URL": "http://127.0.0.1:9/v1"},
 }
 
@@ -69,3 +72,24 @@ def test_auto_takes_whisper_where_a_hub_answers(tmp_path: Path) -> None:
 def test_a_named_engine_never_falls_back(tmp_path: Path) -> None:
     assert choose_asr(settings(tmp_path, ASR_ENGINE="faster_whisper")).engine == "faster_whisper"
     assert choose_diarizer(settings(tmp_path)) == Choice("acoustic", "built in; it needs no weights")
+
+
+def test_auto_takes_pyannote_where_it_is_installed_and_its_weights_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = settings(tmp_path, DIARIZATION_MODEL="ours")
+    monkeypatch.setattr(engine_choice, "installed", lambda module: module != "sherpa_onnx")
+    assert choose_diarizer(chosen).engine == "acoustic"
+    (tmp_path / "models" / "ours").mkdir(parents=True)
+    (tmp_path / "models" / "ours" / "config.yaml").write_text("pipeline: {}")
+    choice = choose_diarizer(chosen)
+    assert choice.engine == "pyannote"
+    assert "ours" in choice.reason
+    monkeypatch.setattr(engine_choice, "installed", lambda module: module not in {"sherpa_onnx", "pyannote.audio"})
+    assert choose_diarizer(chosen).engine == "acoustic"
+
+
+def test_the_hubs_token_is_in_no_environment(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, **PROFILES["pyannote"])
+    assert "hf_hush" not in str(hosting(chosen, 1).child_environment())
+    assert "hf_hush" not in repr(vars(pyannote_diarizer(chosen)))

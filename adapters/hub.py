@@ -67,6 +67,8 @@ def fetch(weights: Weights, models_dir: Path, hub: Hub, report: Report, *, again
     if download.failure is not None:
         with contextlib.suppress(OSError):  # it holds something to take up again
             download.partial.rmdir()
+        if isinstance(download.failure, EngineUnavailable):
+            raise download.failure
         raise _explained(weights, hub, download.failure, download.partial) from download.failure
     return final
 
@@ -120,8 +122,6 @@ def _explained(weights: Weights, hub: Hub, failure: Exception, partial: Path) ->
     """Say in one sentence what went wrong, and give back the disk if it was full."""
     from adapters.hub_client import status_of
 
-    if isinstance(failure, EngineUnavailable):
-        return failure
     name, status = f"model '{weights.name}'", status_of(failure)
     if isinstance(failure, OSError) and failure.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         shutil.rmtree(partial, ignore_errors=True)

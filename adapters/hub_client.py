@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from adapters.hub import Hub
 
 _ANSWER_SECONDS = 10.0
+_CAUSES = 10
+"""More than a client wraps; errors may go round in circles."""
 _SHA1, _SHA256 = 40, 64
 """Hexadecimal digits: the hub's tag of a small file is git's name of it, of a large one the digest of its bytes."""
 
@@ -138,10 +140,10 @@ class Download(threading.Thread):
 
 def status_of(failure: BaseException | None) -> int | None:
     """Return the HTTP status that a failure, or what caused it, tells of."""
-    while failure is not None:
+    for _ in range(_CAUSES):
         if isinstance(failure, HfHubHTTPError) and failure.response is not None:
             return int(failure.response.status_code)
-        failure = failure.__cause__ or failure.__context__
+        failure = failure and (failure.__cause__ or failure.__context__)
     return None
 
 

@@ -1,6 +1,7 @@
 """A model hub on the loopback: as much of it as a download asks for, and the ways in which it may misbehave."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class LoopbackHub:
     token: str = ""
     lie: bool = False
     cut: int = 0
+    hang: float = 0.0
     small_tags: bool = False
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -85,6 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub, path = self.hub, self.path.partition("?")[0]
         token = self.headers.get("Authorization", "")
         hub.asked.append((self.command, path, token))
+        time.sleep(hub.hang)
         if path == "/":
             return self._send(200, b"", with_body=with_body)
         if hub.refuse or (hub.token and token != f"Bearer {hub.token}"):

@@ -3,13 +3,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from domain.attribution import attribute
-from domain.regrouping import regroup
 from domain.second_look import AGREED, ALONE, LEAST, Voice, moved, second_look, stretches
 from domain.span import Span
-from domain.speaker import exclusive_turns
-from domain.transcript import Alternative, Segment, Word, join_words
-from tests.bench.conversations import Setting, Voices, confused, share_wrong, simulate
+from domain.transcript import Alternative, Segment, Word
+from tests.bench.conversations import Setting, Voices, confused, second_looks, share_wrong, simulate
 from tests.domain.speech import segments
 
 A, B = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
@@ -89,18 +86,8 @@ def test_sentences_on_the_wrong_speaker_come_right_and_right_ones_stay(
     before, after = 0.0, 0.0
     for seed in range(300, 304):
         spoken, turns = simulate(seed, Setting(minutes=8))
-        held = confused(turns, seed, share=mixed_up)
-        voices = Voices(spoken, seed)
-        words = attribute([one.word for one in spoken], exclusive_turns(held), held)
-        whole = Segment(span=Span(0, words[-1].span.end), text=join_words(words), words=words)
-        sentences = list(regroup([whole]))
-        before += share_wrong(spoken, [word.speaker for part in sentences for word in part.words])
-        centroids = voices.centroids(held)
-        for stretch in stretches([sentences]):
-            sentence = sentences[stretch.segment]
-            if move := second_look(sentence, voices.of(stretch.span), centroids):
-                sentences[stretch.segment] = moved(sentence, move.after)
-        after += share_wrong(spoken, [word.speaker for part in sentences for word in part.words])
+        first, second, _ = second_looks(spoken, confused(turns, seed, share=mixed_up), Voices(spoken, seed))
+        before, after = before + share_wrong(spoken, first), after + share_wrong(spoken, second)
     assert before / 4 >= least
     assert after <= most * before
 

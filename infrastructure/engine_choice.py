@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from adapters.asr.weights import MODELS, find_weights
 from adapters.diarization import sherpa
@@ -35,7 +36,9 @@ def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = 
     """
     asr = settings.asr
     if asr.engine != "auto":
-        return Choice(asr.engine, "named by ASR_ENGINE")
+        remote = asr.engine == "openai_compatible"
+        where = f"; speech is sent to {urlsplit(asr.remote_url).hostname}" if remote else ""
+        return Choice(asr.engine, f"named by ASR_ENGINE{where}")
     if not installed("faster_whisper"):
         return Choice("pocketsphinx", "faster-whisper is not installed", "pip install faster-whisper")
     if weights := find_weights(asr.model, settings.models_dir):

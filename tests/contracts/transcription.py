@@ -26,7 +26,7 @@ from tests.contracts.suite import Suite
 
 ROOT = Path(__file__).parents[2]
 VENDORS = {
-    "av", "ctranslate2", "faster_whisper", "huggingface_hub", "numpy", "onnxruntime", "pocketsphinx", "scipy",
+    "av", "ctranslate2", "faster_whisper", "httpx", "huggingface_hub", "numpy", "onnxruntime", "pocketsphinx", "scipy",
     "sklearn", "tokenizers", "torch",
 }  # fmt: skip
 _ASK = """

@@ -44,6 +44,12 @@ def test_the_named_engine_stands_behind_the_port(tmp_path: Path) -> None:
         assert container.asr().capabilities().engine == engine
 
 
+def test_whoever_names_a_remote_engine_is_told_where_speech_goes(tmp_path: Path) -> None:
+    remote = {"ASR_ENGINE": "openai_compatible", "ASR_REMOTE_URL": "http://me:hush@box.lan:8001/v1"}
+    choice = choose_asr(settings(tmp_path, **remote))
+    assert choice.reason == "named by ASR_ENGINE; speech is sent to box.lan"
+
+
 def test_auto_takes_pocketsphinx_where_no_weights_are_to_be_had(tmp_path: Path) -> None:
     choice = choose_asr(settings(tmp_path))
     assert choice.engine == "pocketsphinx"

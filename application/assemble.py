@@ -42,7 +42,10 @@ def assemble(task: Task, facts: MediaFacts, heard: Heard, attributed: Attributed
 def _language(task: Task, heard: Heard) -> str:
     """The language of most segments, or what was asked for where there are none."""
     counts = Counter(
-        recognition.language for track in heard.recognitions for recognition in track for _ in recognition.segments
+        segment.language or recognition.language
+        for track in heard.recognitions
+        for recognition in track
+        for segment in recognition.segments
     )
     if counts:
         return counts.most_common(1)[0][0]

@@ -92,7 +92,8 @@ class FasterWhisperEngine(TranscriptionEngine):
             device=self._device(),
             languages=languages,
             detects_language=languages is not ENGLISH,
-            translation=languages is not ENGLISH and default not in _TRANSCRIBE_ONLY,
+            translation=languages is not ENGLISH,
+            transcribe_only=_TRANSCRIBE_ONLY,
             initial_prompt=True,
             hotwords=True,
         )

@@ -16,6 +16,7 @@ class EngineCapabilities:
     """What an engine can do, answered without loading a model, so that an impossible request is refused at submit.
 
     `languages` is None when any is taken. `models` are the names a request may use; the first is the default.
+    `transcribe_only` are those of them that cannot translate, where the engine can.
     """
 
     engine: str
@@ -25,6 +26,7 @@ class EngineCapabilities:
     detects_language: bool = False
     word_timestamps: bool = True
     translation: bool = False
+    transcribe_only: frozenset[str] = frozenset()
     initial_prompt: bool = False
     hotwords: bool = False
 

@@ -35,6 +35,13 @@ class Format(StrEnum):
     RTTM = "rttm"
 
 
+class Task(StrEnum):
+    """What is written: the language that is spoken, or English."""
+
+    TRANSCRIBE = "transcribe"
+    TRANSLATE = "translate"
+
+
 class Channels(StrEnum):
     """How the channels of a recording are treated."""
 
@@ -53,6 +60,9 @@ def transcribe(
     ] = None,
     format: Annotated[Format, typer.Option("--format", "-f")] = Format.TEXT,
     lang: Annotated[str, typer.Option(help="Language code, or auto.")] = "auto",
+    language: Annotated[list[str] | None, typer.Option(help="One that may be spoken; repeat for each.")] = None,
+    task: Annotated[Task, typer.Option(help="Write what is spoken, or write English.")] = Task.TRANSCRIBE,
+    temperature: Annotated[float | None, typer.Option(min=0, max=1, help="One sampling temperature for all.")] = None,
     model: Annotated[str, typer.Option(help="Model of the engine; its default if absent.")] = "",
     diarization: Annotated[bool, typer.Option(help="Tell speakers apart.")] = True,
     num_speakers: Annotated[int | None, typer.Option(help="Exact number of speakers.")] = None,
@@ -66,14 +76,15 @@ def transcribe(
     """Transcribe one recording here and now, without a server."""
     from domain.errors import InvalidOptions
     from domain.media import ChannelMode
-    from domain.options import TranscriptionOptions
+    from domain.options import Goal, TranscriptionOptions
     from entrypoints.cli.transcribe import transcribe_file
 
     try:
         options = TranscriptionOptions(
             language=lang, model=model, diarization=diarization, num_speakers=num_speakers, min_speakers=min_speakers,
             max_speakers=max_speakers, channels=ChannelMode(channels.value), initial_prompt=initial_prompt,
-            hotwords=tuple(hotword or ()), format=format.value,
+            hotwords=tuple(hotword or ()), format=format.value, languages=tuple(language or ()),
+            goal=Goal(task.value), temperature=temperature,
         )  # fmt: skip
     except InvalidOptions as error:
         raise typer.BadParameter(error.detail) from error

@@ -25,6 +25,7 @@ from application.ports.asr import EngineCapabilities, RecognitionRequest, Transc
 from application.ports.system import ProgressSink
 from domain.errors import ColloquyError, EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound
 from domain.media import DecodedAudio
+from domain.options import Goal
 from domain.span import Span, covered, merged
 from domain.transcript import Recognition, Segment, Timing
 from tests.bench.bench_asr import decoded, reference, word_error_rate
@@ -629,6 +630,52 @@ def test_whisper_detects_the_language_that_was_not_given(conversation: DecodedAu
     assert given.language == "zh"
     words = [word for segment in given.segments for word in segment.words]
     assert all(word.glued for word in words if word.timing is Timing.ALIGNED)
+
+
+def test_each_stretch_is_in_one_of_the_languages_that_are_allowed(
+    conversation: DecodedAudio, random_weights: Path
+) -> None:
+    engine = small(model=str(random_weights))
+    told = engine.transcribe(conversation, WHOLE, RecognitionRequest(speech=TURNS), unheard).language
+    others = tuple(code for code in ("en", "de", "zh") if code != told)
+    request = RecognitionRequest(speech=TURNS, languages=others)
+    heard = engine.transcribe(conversation, WHOLE, request, unheard)
+    assert {segment.language for segment in heard.segments} <= set(others)
+    assert heard.language in others
+    assert heard.language_probability is not None
+    assert 0.5 <= heard.language_probability <= 1.0
+    assert heard == engine.transcribe(conversation, WHOLE, request, unheard)
+
+
+def test_translation_asks_the_model_for_it_and_is_english(conversation: DecodedAudio, random_weights: Path) -> None:
+    engine = small(model=str(random_weights))
+    request = RecognitionRequest(speech=TURNS, language="zh", temperature=0.0)
+    written = engine.transcribe(conversation, WHOLE, request, unheard)
+    translated = engine.transcribe(conversation, WHOLE, replace(request, goal=Goal.TRANSLATE), unheard)
+    assert (written.language, translated.language) == ("zh", "zh")
+    assert {segment.language for segment in translated.segments} == {"en"}
+    assert [segment.text for segment in translated.segments] != [segment.text for segment in written.segments]
+
+
+def test_models_that_cannot_translate_say_so_and_refuse(conversation: DecodedAudio) -> None:
+    assert not small().capabilities().translation
+    able = small(model="base", allow_download=True).capabilities()
+    assert able.translation
+    assert able.transcribe_only == {"turbo"}
+    with pytest.raises(InvalidOptions, match="cannot translate"):
+        small().transcribe(conversation, WHOLE, RecognitionRequest(speech=TURNS, goal=Goal.TRANSLATE), unheard)
+
+
+def test_sampling_at_a_temperature_is_repeatable_and_differs_from_the_beam(
+    conversation: DecodedAudio, random_weights: Path
+) -> None:
+    engine = small(model=str(random_weights))
+    request = RecognitionRequest(speech=TURNS, language="en", temperature=0.0)
+    beam = engine.transcribe(conversation, WHOLE, request, unheard)
+    warm = [engine.transcribe(conversation, WHOLE, replace(request, temperature=0.9), unheard) for _ in range(3)]
+    assert warm[0] == warm[1] == warm[2]
+    assert warm[0] != beam
+    assert {s.quality.decode_attempts for heard in (beam, *warm) for s in heard.segments if s.quality} == {1}
 
 
 @pytest.mark.parametrize("make", [small, PocketSphinxEngine])

@@ -49,7 +49,7 @@ class AbleEngine(ScriptedEngine):
     """Takes every option, so that each can be tried."""
 
     def capabilities(self) -> EngineCapabilities:
-        return replace(super().capabilities(), initial_prompt=True, hotwords=True)
+        return replace(super().capabilities(), initial_prompt=True, hotwords=True, translation=True)
 
 
 class Api:

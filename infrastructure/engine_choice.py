@@ -37,7 +37,7 @@ def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = 
     asr = settings.asr
     if asr.engine != "auto":
         remote = asr.engine == "openai_compatible"
-        where = f"; speech is sent to {urlsplit(asr.remote_url).hostname}" if remote else ""
+        where = f"; speech is sent to {urlsplit(asr.remote.url).hostname}" if remote else ""
         return Choice(asr.engine, f"named by ASR_ENGINE{where}")
     if not installed("faster_whisper"):
         return Choice("pocketsphinx", "faster-whisper is not installed", "pip install faster-whisper")

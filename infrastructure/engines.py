@@ -84,12 +84,12 @@ def openai_compatible(settings: Settings) -> OpenAICompatibleEngine:
     """Make the engine; its key travels with it to its process, never by the environment."""
     asr = settings.asr
     return OpenAICompatibleEngine(
-        url=asr.remote_url,
-        key=asr.remote_key,
-        model=asr.remote_model,
-        timeout=asr.remote_timeout_seconds,
-        patience=asr.remote_patience_seconds,
-        concurrency=asr.remote_concurrency,
+        url=asr.remote.url,
+        key=asr.remote.key,
+        model=asr.remote.model,
+        timeout=asr.remote.timeout_seconds,
+        patience=asr.remote.patience_seconds,
+        concurrency=asr.remote.concurrency,
     )
 
 

@@ -155,9 +155,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     if settings.asr.engine == "pocketsphinx" and settings.asr.device.startswith("cuda"):
         yield "ASR_DEVICE: pocketsphinx runs on the CPU only"
     if settings.asr.engine == "openai_compatible":
-        if not settings.asr.remote_url:
+        if not settings.asr.remote.url:
             yield "ASR_REMOTE_URL is needed by ASR_ENGINE=openai_compatible"
-        if settings.asr.remote_patience_seconds >= settings.engine.stall_seconds:
+        if settings.asr.remote.patience_seconds >= settings.engine.stall_seconds:
             yield "ASR_REMOTE_PATIENCE_SECONDS must be less than ENGINE_STALL_SECONDS"
     if settings.asr.device == "cpu" and "float16" in settings.asr.compute_type:
         yield f"ASR_COMPUTE_TYPE: {settings.asr.compute_type} needs a GPU, but ASR_DEVICE is cpu"

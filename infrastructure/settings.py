@@ -29,6 +29,32 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 2
 
 
+class RemoteAsr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The server behind `openai_compatible`."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s]+)?$",
+            description="For `openai_compatible`: the server's address with its `/v1`. Speech is sent there.",
+        ),
+    ] = ""
+    key: Annotated[
+        str, Meta(pattern=r"^[!-~]*$", description="Its API key, if it wants one.", extra={"secret": True})
+    ] = ""
+    model: Annotated[str, Meta(min_length=1, description="The model to ask it for.")] = "whisper-1"
+    # Half a minute of speech takes a large model on a CPU about as long as it lasts.
+    timeout_seconds: Annotated[float, Meta(gt=0, description="How long it may be silent before a try is given up.")] = (
+        60.0
+    )
+    # Less than ENGINE_STALL_SECONDS, so that a server that is gone is not taken for a hung engine.
+    patience_seconds: Annotated[
+        float, Meta(gt=0, description="How long half a minute of speech may take with all tries.")
+    ] = 110.0
+    # One piece is on its way while another is decoded; most servers of one's own decode one at a time.
+    concurrency: Annotated[int, Meta(ge=1, le=32, description="Pieces of a recording that it gets at once.")] = 2
+
+
 class Asr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Speech recognition."""
 
@@ -56,27 +82,7 @@ class Asr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sherpa_model: Annotated[
         str, Meta(min_length=1, description="Model of `sherpa_onnx`: a name, or a local directory of its ONNX files.")
     ] = "parakeet-v3"
-    remote_url: Annotated[
-        str,
-        Meta(
-            pattern=r"^(https?://[^\s]+)?$",
-            description="For `openai_compatible`: the server's address with its `/v1`. Speech is sent there.",
-        ),
-    ] = ""
-    remote_key: Annotated[
-        str, Meta(pattern=r"^[!-~]*$", description="Its API key, if it wants one.", extra={"secret": True})
-    ] = ""
-    remote_model: Annotated[str, Meta(min_length=1, description="The model to ask it for.")] = "whisper-1"
-    # Half a minute of speech takes a large model on a CPU about as long as it lasts.
-    remote_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="How long it may be silent before a try is given up.")
-    ] = 60.0
-    # Less than ENGINE_STALL_SECONDS, so that a server that is gone is not taken for a hung engine.
-    remote_patience_seconds: Annotated[
-        float, Meta(gt=0, description="How long half a minute of speech may take with all tries.")
-    ] = 110.0
-    # One piece is on its way while another is decoded; most servers of one's own decode one at a time.
-    remote_concurrency: Annotated[int, Meta(ge=1, le=32, description="Pieces of a recording that it gets at once.")] = 2
+    remote: RemoteAsr = field(default_factory=RemoteAsr)
     script: Annotated[str, Meta(description="For the scripted test engine: its faults and costs.")] = ""
 
 

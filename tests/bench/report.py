@@ -1,7 +1,7 @@
 """Runs this project's benches and `colloquy bench`, and writes BENCHMARKS.md: `python -m tests.bench.report`.
 
-A bench that imports what only an extra brings is run by `.venv-engines`, where that is there. Nothing is left out
-silently: what was not run, took too long or failed stands in the report.
+A bench that imports what only an extra brings is run by `.venv-engines`, where that is there, and tried without it
+elsewhere. Nothing is left out silently: what was not run, took too long or failed stands in the report.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 ENGINES = ROOT / ".venv-engines" / "bin" / "python"
 _EXTRAS = ("torch", "pyannote.audio", "sherpa_onnx", "whisperx", "meeteval", "onnx")
+_MISSING = re.compile(r"ModuleNotFoundError: No module named")
 _VERSIONS = ("ctranslate2", "faster-whisper", "numpy", "onnxruntime", "pocketsphinx", "scikit-learn", "scipy",
              "pyannote-audio", "sherpa-onnx", "torch", "whisperx")  # fmt: skip
 QUICK: dict[str, list[str] | str] = {
@@ -48,7 +49,7 @@ class Run:
     figures: list[dict[str, Any]] = field(default_factory=list)
 
 
-def needs_extras(script: Path) -> bool:
+def wants_extras(script: Path) -> bool:
     """Whether it, or a child that it starts with code of its own, imports what is in no default install."""
     source = script.read_text(encoding="utf-8")
     pattern = rf"^\s*(?:import|from) ({'|'.join(map(re.escape, _EXTRAS))})\b"
@@ -65,10 +66,7 @@ def run(script: Path, arguments: list[str], limit: float) -> Run:
     """Run one bench in a process of its own, for `limit` seconds at most."""
     python = Path(sys.executable)
     done = Run(script.stem, " ".join([f"python -m tests.bench.{script.stem}", *arguments]))
-    if needs_extras(script):
-        if not ENGINES.is_file():
-            done.state = "not run: it needs the extras (`make test-engines` installs them in .venv-engines)"
-            return done
+    if wants_extras(script) and ENGINES.is_file():
         python, done.command = ENGINES, done.command.replace("python", ".venv-engines/bin/python", 1)
     started = time.monotonic()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
@@ -88,6 +86,8 @@ def run(script: Path, arguments: list[str], limit: float) -> Run:
         output.seek(0)
         lines = output.read().splitlines()
     done.seconds = time.monotonic() - started
+    if done.state and python != ENGINES and any(_MISSING.match(line) for line in lines):
+        done.state = "not run: it needs the extras (`make test-engines` installs them in .venv-engines)"
     done.figures = [figure for figure in map(_figure, lines) if figure]
     done.output = _anonymous("\n".join(line for line in lines if not _figure(line)))
     return done

@@ -38,15 +38,22 @@ def test_a_figure_is_told_to_people_and_to_the_report(capsys: pytest.CaptureFixt
     ],
 )
 def test_benches_that_need_an_extra_are_known(tmp_path: Path, source: str, *, needed: bool) -> None:
-    assert report.needs_extras(script(tmp_path, source)) is needed
+    assert report.wants_extras(script(tmp_path, source)) is needed
 
 
-def test_without_the_extras_a_bench_is_not_run_and_that_is_said(
+def test_without_the_extras_a_bench_that_needs_them_is_not_run_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(report, "ROOT", tmp_path)
     monkeypatch.setattr(report, "ENGINES", tmp_path / "absent")
-    done = report.run(script(tmp_path, "import torch\n"), [], 5)
-    assert done.state.startswith("not run: it needs the extras")
+    (tmp_path / "tests" / "bench").mkdir(parents=True)
+    for source, state in {
+        "raise ModuleNotFoundError(\"No module named 'torch'\")\nimport torch\n": "not run: it needs the extras",
+        "try:\n    import torchless as torch\nexcept ImportError:\n    print('without')\n": "",
+    }.items():
+        done = report.run(script(tmp_path / "tests" / "bench", source), [], 20)
+        assert done.state.startswith(state), done
+        assert bool(done.state) is bool(state)
 
 
 def test_a_bench_that_fails_or_takes_too_long_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

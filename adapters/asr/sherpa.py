@@ -64,9 +64,7 @@ class SherpaOnnxEngine(TranscriptionEngine):
             for name in NAMES
             if name != default and (self._allow_download or self._folder(name)) and self._languages(name) == languages
         ]
-        return EngineCapabilities(
-            engine="sherpa_onnx", models=(default, *others), languages=languages, detects_language=languages is None
-        )
+        return EngineCapabilities(engine="sherpa_onnx", models=(default, *others), languages=languages)
 
     def load(self) -> None:
         """Load the default model ahead of the first call; downloads nothing."""

@@ -28,13 +28,25 @@ from tests.contracts.transcription import ROOT, TranscriptionContract
 from tests.conversations import conversation
 from tests.e2e.service import Service
 from tests.e2e.spoken import Line, read_stm
-from tests.engines.sherpa_weights import build_ctc, build_diarization, build_tdt, build_transducer
+from tests.engines.sherpa_weights import (
+    build_ctc,
+    build_diarization,
+    build_moonshine,
+    build_nemo_ctc,
+    build_tdt,
+    build_transducer,
+)
 
 pytestmark = pytest.mark.timeout(120)  # the first test waits for weights to be made
 
 DATA = ROOT / "tests" / "data"
 CALL = read_stm(DATA / "call.stm")
-RECOGNISERS = {"ctc": build_ctc, "zipformer": build_transducer, "parakeet": build_tdt}
+RECOGNISERS = {
+    "ctc": build_ctc, "nemo": build_nemo_ctc, "zipformer": build_transducer, "parakeet": build_tdt,
+    "moonshine": build_moonshine,
+}  # fmt: skip
+TIMED = ("ctc", "nemo", "zipformer", "parakeet")
+SCORED = ("zipformer", "parakeet")
 LIMITS = DecodeLimits(max_duration=10_000_000, max_memory=1 << 30, max_seconds=60.0)
 
 
@@ -127,6 +139,12 @@ class TestParakeet(Heard):
     """A token-and-duration transducer: times, durations and confidences."""
 
     model = "parakeet"
+
+
+class TestMoonshine(Heard):
+    """An encoder and a decoder: text alone."""
+
+    model = "moonshine"
 
 
 class TestHostedSherpaOnnxEngine(Heard):
@@ -280,7 +298,7 @@ def test_what_fails_inside_the_library_is_the_engines_failure(models: Path, tmp_
 # Recognition, beyond the contract
 
 
-@pytest.mark.parametrize("model", list(RECOGNISERS))
+@pytest.mark.parametrize("model", TIMED)
 def test_words_have_times_of_their_own(models: Path, tmp_path: Path, model: str) -> None:
     audio = decoded("conversation.flac", tmp_path)
     asked = RecognitionRequest(speech=(Span(700, 3_400), Span(7_000, 9_500)))
@@ -290,7 +308,29 @@ def test_words_have_times_of_their_own(models: Path, tmp_path: Path, model: str)
     assert all(word.timing is Timing.ALIGNED for word in words)
     assert all(first.span.start < second.span.start for first, second in pairwise(words))
     assert len({word.span.duration for word in words}) > 3
-    assert all((word.confidence is None) is (model == "ctc") for word in words)
+    assert all((word.confidence is not None) is (model in SCORED) for word in words)
+
+
+def test_words_of_a_model_without_times_are_spread_over_short_pieces(models: Path, tmp_path: Path) -> None:
+    audio = decoded("conversation.flac", tmp_path)
+    asked = RecognitionRequest(speech=(Span(700, 12_200),))
+    engine = SherpaOnnxEngine(models_dir=models, model="moonshine")
+    heard = engine.transcribe(audio, Span(0, 20_000), asked, lambda _: None)
+    words = [word for segment in heard.segments for word in segment.words]
+    assert words
+    assert all(word.timing is Timing.INTERPOLATED and word.confidence is None for word in words)
+    assert all(segment.span.duration <= 8_000 for segment in heard.segments)
+
+
+def test_a_model_of_several_languages_says_that_it_does_not_know_which(models: Path, tmp_path: Path) -> None:
+    shutil.copytree(models / "ctc", tmp_path / "several")
+    (tmp_path / "several" / "languages.json").write_text('["de", "en"]', encoding="utf-8")
+    audio, engine = decoded("conversation.flac", tmp_path), SherpaOnnxEngine(models_dir=tmp_path, model="several")
+    for language, told in (("auto", "und"), ("de", "de"), ("en-GB", "en")):
+        asked = RecognitionRequest(speech=(Span(700, 3_400),), language=language)
+        heard = engine.transcribe(audio, Span(0, 20_000), asked, lambda _: None)
+        assert heard.language == told
+        assert {segment.language for segment in heard.segments} == {None if told == "und" else told}
 
 
 # The running service

@@ -37,6 +37,7 @@ from infrastructure.database import connect
 from infrastructure.engine_choice import absent_models, choose_asr, choose_diarizer
 from infrastructure.engines import (
     Hosts,
+    executor_diarizer,
     faster_whisper,
     hosting,
     media_limits,
@@ -79,6 +80,7 @@ class Container(containers.DeclarativeContainer):
         diarizer_choice.provided.engine,
         acoustic=providers.Factory(AcousticDiarizer, max_speakers=settings.provided.diarization.max_speakers),
         pyannote=providers.Factory(pyannote_diarizer, settings),
+        pyannote_onnx=providers.Factory(executor_diarizer, settings),
         scripted=providers.Factory(
             ScriptedDiarizer, providers.Factory(Script.parse, settings.provided.diarization.script)
         ),

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from adapters.asr.weights import MODELS, find_weights
 from adapters.diarization import sherpa
+from adapters.diarization.executor.exported import find_exported
 from adapters.diarization.pyannote_weights import find_pipeline, name_of
 from infrastructure.hub import hub_answers
 from infrastructure.settings import Settings
@@ -56,12 +57,16 @@ def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = 
 def choose_diarizer(settings: Settings, ask_hub: Callable[[Settings], bool] | None = None) -> Choice:
     """Resolve `DIARIZATION_ENGINE`; an engine that was named is taken as it is and never replaced.
 
-    `auto` is pyannote when it is installed and its weights are here, which are never fetched unasked; else sherpa-onnx
-    when it is installed and its weights are here or can be had; else the built-in acoustic one.
+    `auto` is pyannote as ONNX when it was converted, unless a GPU is named; else pyannote when it is installed and its
+    weights are here, which are never fetched unasked; else sherpa-onnx when it is installed and its weights are here or
+    can be had; else the built-in acoustic one.
     """
     if settings.diarization.engine != "auto":
         return Choice(settings.diarization.engine, "named by DIARIZATION_ENGINE")
     model = settings.diarization.model
+    gpu = settings.diarization.device.startswith("cuda")
+    if not gpu and (folder := find_exported(model, settings.models_dir)):
+        return Choice("pyannote_onnx", f"'{name_of(model)}' is here as ONNX: {folder}")
     if installed("torch") and installed("pyannote.audio") and (folder := find_pipeline(model, settings.models_dir)):
         return Choice("pyannote", f"the weights of '{name_of(model)}' are here: {folder}")
     return _ungated_diarizer(settings, ask_hub or hub_is_there)

@@ -7,6 +7,7 @@ import socket
 from adapters.asr.faster_whisper import FasterWhisperEngine
 from adapters.asr.openai_compatible import OpenAICompatibleEngine
 from adapters.asr.sherpa import SherpaOnnxEngine
+from adapters.diarization.executor.engine import ExecutorOptions, PyannoteOnnxDiarizer
 from adapters.diarization.pyannote import PyannoteDiarizer, PyannoteOptions
 from adapters.diarization.sherpa import SherpaOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
@@ -108,6 +109,20 @@ def pyannote_diarizer(settings: Settings) -> PyannoteDiarizer:
         cpu_fallback=settings.engine.cpu_fallback,
     )
     return PyannoteDiarizer(options, Hub(models.hub_url, models.hub_token, models.allow_non_commercial))
+
+
+def executor_diarizer(settings: Settings) -> PyannoteOnnxDiarizer:
+    """Make the diarizer, unloaded."""
+    diarization = settings.diarization
+    return PyannoteOnnxDiarizer(
+        ExecutorOptions(
+            model=diarization.model,
+            models_dir=settings.models_dir,
+            fast=diarization.mode == "fast",
+            threads=diarization.threads or os.cpu_count() or 1,
+            max_speakers=diarization.max_speakers,
+        )
+    )
 
 
 def sherpa_recogniser(settings: Settings) -> SherpaOnnxEngine:

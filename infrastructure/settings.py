@@ -90,7 +90,7 @@ class DiarizationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Who speaks when."""
 
     engine: Annotated[
-        Literal["auto", "acoustic", "pyannote", "scripted", "sherpa_onnx"],
+        Literal["auto", "acoustic", "pyannote", "pyannote_onnx", "scripted", "sherpa_onnx"],
         Meta(description="Which engine tells speakers apart; `auto` takes the best that can run here."),
     ] = "auto"
     max_speakers: Annotated[
@@ -101,7 +101,8 @@ class DiarizationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         str,
         Meta(
             min_length=1,
-            description="Pipeline of `pyannote`: `pyannote-community-1`, `pyannote-3.1`, or a local directory.",
+            description="Pipeline of `pyannote` and `pyannote_onnx`: `pyannote-community-1`, `pyannote-3.1`, or a "
+            "local directory.",
         ),
     ] = "pyannote-community-1"
     device: Annotated[
@@ -119,6 +120,11 @@ class DiarizationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         int,
         Meta(ge=60, le=36_000, description="A longer recording is diarized by `pyannote` in blocks of this length."),
     ] = 1800
+    # The exact mode finds what pyannote finds; how near the fast one comes is the operator's to measure.
+    mode: Annotated[
+        Literal["exact", "fast"],
+        Meta(description="Whether `pyannote_onnx` hears each window by itself, or the recording once: a fifth of it."),
+    ] = "exact"
     sherpa_model: Annotated[
         str,
         Meta(

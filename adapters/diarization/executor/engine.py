@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters.diarization.executor.exported import read_exported
+from adapters.diarization.executor.exported import find_exported, read_exported
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
 from application.ports.system import ProgressSink
+from domain.errors import EngineUnavailable
 from domain.media import DecodedAudio
 from domain.span import Span, restricted
 from domain.speaker import Diarization
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorOptions:
-    """How an exported pipeline is run. `folder` is its directory; `fast` hears the recording once, not by windows."""
+    """How an exported pipeline is run. `fast` hears the recording once, not by windows.
 
-    folder: Path
+    `model` is a name in `models_dir`, or the path of a directory, as `find_exported` takes them.
+    """
+
+    model: str
+    models_dir: Path
     fast: bool = False
     threads: int = 1
     max_speakers: int = 20
@@ -46,10 +51,10 @@ class PyannoteOnnxDiarizer(DiarizationEngine):
         return {**self.__dict__, "_pipeline": None}
 
     def capabilities(self) -> DiarizerCapabilities:
-        """Name the pipeline by its directory."""
+        """Name the pipeline as the settings do; a path must not reach callers."""
         return DiarizerCapabilities(
             engine="pyannote_onnx",
-            model=self._options.folder.name,
+            model=Path(self._options.model).name,
             max_speakers=self._options.max_speakers,
             embeds=True,
         )
@@ -81,6 +86,13 @@ class PyannoteOnnxDiarizer(DiarizationEngine):
         if self._pipeline is None:
             from adapters.diarization.executor.pipeline import Pipeline
 
-            folder, options = self._options.folder, self._options
+            options = self._options
+            folder = find_exported(options.model, options.models_dir)
+            if folder is None:
+                name = Path(options.model).name
+                raise EngineUnavailable(
+                    f"the pipeline '{name}' is not here as ONNX: run `colloquy models convert {name}` where the "
+                    "pyannote extra is installed, and copy its directory into the models folder"
+                )
             self._pipeline = Pipeline(folder, read_exported(folder), fast=options.fast, threads=options.threads)
         return self._pipeline

@@ -12,6 +12,8 @@ from domain.errors import EngineUnavailable
 
 DESCRIPTION = "executor.json"
 FORMAT = 1
+SUFFIX = "-onnx"
+"""What the name of a pipeline gets when it is exported."""
 
 
 class Segmentation(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +77,17 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     digests: dict[str, str]
 
 
-def is_exported(folder: Path) -> bool:
-    """Whether the directory looks like an exported pipeline; reads nothing."""
-    return (folder / DESCRIPTION).is_file()
+def find_exported(model: str, models_dir: Path) -> Path | None:
+    """Return the directory of an exported pipeline, or None when it is not on this machine; reads nothing.
+
+    `model` is a name in `models_dir` or a path, of the directory itself or of the pipeline that was exported: then it
+    is the one beside it whose name ends in `-onnx`.
+    """
+    folder = models_dir / model if Path(model).name == model else Path(model).expanduser()
+    for place in (folder, folder.with_name(f"{folder.name}{SUFFIX}")):
+        if (place / DESCRIPTION).is_file():
+            return place
+    return None
 
 
 def read_exported(folder: Path) -> Exported:

@@ -152,8 +152,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             yield f"{name}_SCRIPT: {error.detail}"
         if group.script and group.engine != "scripted":
             yield f"{name}_SCRIPT is only for {name}_ENGINE=scripted, which is {group.engine}"
-    if settings.asr.engine == "pocketsphinx" and settings.asr.device.startswith("cuda"):
-        yield "ASR_DEVICE: pocketsphinx runs on the CPU only"
+    if settings.asr.engine in {"pocketsphinx", "sherpa_onnx"} and settings.asr.device.startswith("cuda"):
+        yield f"ASR_DEVICE: {settings.asr.engine} runs on the CPU only"
     if settings.asr.engine == "openai_compatible":
         if not settings.asr.remote.url:
             yield "ASR_REMOTE_URL is needed by ASR_ENGINE=openai_compatible"

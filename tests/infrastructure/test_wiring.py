@@ -19,6 +19,7 @@ PROFILES: dict[str, dict[str, str]] = {
     "faster_whisper": {"ASR_ENGINE": "faster_whisper"},
     "scripted": {"ASR_ENGINE": "scripted", "DIARIZATION_ENGINE": "scripted"},
     "pyannote": {"DIARIZATION_ENGINE": "pyannote", "MODELS_HUB_TOKEN": "hf_hush"},
+    "sherpa_onnx": {"ASR_ENGINE": "sherpa_onnx", "DIARIZATION_ENGINE": "sherpa_onnx"},
     "openai_compatible": {"ASR_ENGINE": "openai_compatible", "ASR_REMOTE_URL": "http://127.0.0.1:9/v1"},
 }
 
@@ -93,6 +94,25 @@ def test_auto_takes_pyannote_where_it_is_installed_and_its_weights_are(
     assert "ours" in choice.reason
     monkeypatch.setattr(engine_choice, "installed", lambda module: module not in {"sherpa_onnx", "pyannote.audio"})
     assert choose_diarizer(chosen).engine == "acoustic"
+
+
+def test_auto_takes_sherpa_onnx_where_it_is_installed_and_its_weights_are_to_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "installed", lambda module: module == "sherpa_onnx")
+    offline, online = settings(tmp_path), load_settings({"DATA_DIR": str(tmp_path)})
+    choice = choose_diarizer(offline)
+    assert choice.engine == "acoustic"
+    assert "colloquy models pull sherpa-wespeaker" in choice.fix
+    assert choose_diarizer(online, ask_hub=lambda _: True).engine == "sherpa_onnx"
+    assert choose_diarizer(online, ask_hub=lambda _: False).engine == "acoustic"
+    folder = tmp_path / "models" / "sherpa-wespeaker"
+    folder.mkdir(parents=True)
+    for name in ("segmentation.onnx", "embedding.onnx"):
+        (folder / name).touch()
+    assert choose_diarizer(offline).engine == "sherpa_onnx"
+    mine = settings(tmp_path, DIARIZATION_SHERPA_MODEL="mine")
+    assert choose_diarizer(mine).engine == "acoustic"
 
 
 def test_the_hubs_token_is_in_no_environment(tmp_path: Path) -> None:

@@ -610,8 +610,11 @@ def test_whisper_hears_each_turn_where_it_is(conversation: DecodedAudio) -> None
 
 
 def test_whisper_tells_how_sure_it_is(conversation: DecodedAudio) -> None:
-    (segment, *_) = small().transcribe(conversation, WHOLE, RecognitionRequest(speech=TURNS), unheard).segments
+    heard = small().transcribe(conversation, WHOLE, RecognitionRequest(speech=TURNS), unheard)
+    assert heard.suspects == ()
+    (segment, *_) = heard.segments
     assert segment.quality is not None
+    assert segment.quality.decode_attempts == 1
     assert segment.quality.average_log_probability is not None
     assert -1.0 < segment.quality.average_log_probability < 0.0
     assert segment.quality.no_speech_probability is not None
@@ -676,6 +679,17 @@ def test_sampling_at_a_temperature_is_repeatable_and_differs_from_the_beam(
     assert warm[0] == warm[1] == warm[2]
     assert warm[0] != beam
     assert {s.quality.decode_attempts for heard in (beam, *warm) for s in heard.segments if s.quality} == {1}
+
+
+def test_whisper_tries_what_it_cannot_believe_again_and_says_so(
+    conversation: DecodedAudio, random_weights: Path
+) -> None:
+    heard = small(model=str(random_weights)).transcribe(
+        conversation, WHOLE, RecognitionRequest(speech=TURNS, language="en"), unheard
+    )
+    assert heard.suspects, "a model with random weights says nothing likely"
+    assert all(segment.quality and segment.quality.decode_attempts == 4 for segment in heard.segments)
+    assert all(suspect.span.duration for suspect in heard.suspects)
 
 
 @pytest.mark.parametrize("make", [small, PocketSphinxEngine])

@@ -51,6 +51,7 @@ class Installation:
     diarizer: DiarizationEngine = field(default_factory=ScriptedDiarizer)
     vad: VoiceActivityDetector = field(default_factory=SileroVad)
     longest: int = 5_000
+    second_look: bool = True
 
     def __post_init__(self) -> None:
         self.clock = PutForward()
@@ -85,7 +86,7 @@ class Installation:
             decoder=AvDecoder(),
             recognise=Recognise(vad=self.vad, asr=self.engine, longest=self.longest, clock=self.clock),
             diarize=Diarize(by_voice=self.diarizer, by_channel=self.diarizer, clock=self.clock),
-            second_look=SecondLook(engine=self.diarizer, enabled=True, clock=self.clock),
+            second_look=SecondLook(engine=self.diarizer, enabled=self.second_look, clock=self.clock),
             work_dir=self.work,
             limits=MediaLimits(max_duration=600_000, max_memory=1 << 30, max_seconds=60.0),
             clock=self.clock,

@@ -1,5 +1,6 @@
 """The second look within an attempt at a task: scripted turns, and a diarizer that knows whose voice is where."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,27 @@ async def test_sentences_go_to_the_speaker_whose_voice_they_have_and_every_move_
 async def test_where_it_cannot_run_it_says_why(tmp_path: Path, diarizer: ScriptedDiarizer, reason: str) -> None:
     transcript, stage = await transcribed(tmp_path, diarizer)
     assert (stage.status, stage.reason, transcript.moves) == (StageStatus.SKIPPED, reason, ())
+
+
+async def test_a_setting_turns_it_off(tmp_path: Path) -> None:
+    diarizer = HearsVoices()
+    installation = Installation(tmp_path, diarizer=diarizer, second_look=False)
+    transcript = await installation.transcript(await installation.run())
+    (stage,) = (stage for stage in transcript.stages if stage.name is StageName.SECOND_LOOK)
+    assert (stage.status, stage.reason, diarizer.asked) == (StageStatus.SKIPPED, "it is turned off", [])
+
+
+async def test_it_ends_when_its_time_is_up_and_says_how_far_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diarizer = HearsVoices()
+    installation = Installation(tmp_path, diarizer=diarizer)
+    monkeypatch.setattr("application.second_look._BATCH", 1)
+    monkeypatch.setattr(installation.clock, "monotonic", lambda: time.monotonic() + 20 * len(diarizer.asked))
+    transcript = await installation.transcript(await installation.run())
+    (stage,) = (stage for stage in transcript.stages if stage.name is StageName.SECOND_LOOK)
+    assert (stage.status, len(diarizer.asked)) == (StageStatus.DEGRADED, 1)
+    assert stage.reason.startswith("time was up after 1 of ")
 
 
 async def test_without_diarization_it_was_not_asked_for(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from adapters.hub import Hub, fetch, scaled
 from adapters.pcm import samples
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
 from application.ports.system import ProgressSink
-from domain.errors import EngineUnavailable
+from domain.errors import ColloquyError, EngineUnavailable
 from domain.media import DecodedAudio
 from domain.span import Span, restricted
 from domain.speaker import Diarization
@@ -165,7 +165,11 @@ class PyannoteDiarizer(DiarizationEngine):
                 self._loaded = LoadedPipeline(
                     folder, device=device, segmentation_batch=windows, embedding_batch=voices
                 )  # fmt: skip
-            except (OSError, KeyError, TypeError, ValueError) as exc:
+            except ColloquyError:
+                raise
+            except Exception as exc:  # unpickling a file that is not what it should be can raise anything
+                if isinstance(exc, MemoryError) or "out of memory" in str(exc).lower():
+                    raise
                 raise EngineUnavailable(f"the pipeline '{folder.name}' is damaged or of another version") from exc
         return self._loaded
 

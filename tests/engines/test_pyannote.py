@@ -37,10 +37,10 @@ from tests.loopback_hub import loopback_hub, weights_of
 
 pytestmark = pytest.mark.timeout(180)  # importing torch takes seconds on a busy machine, and each child does
 
-DATA = Path(__file__).parents[1] / "data"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
 LIMITS = DecodeLimits(max_duration=10_000_000, max_memory=1 << 30, max_seconds=60.0)
 UNKNOWN = SpeakerHints()
-torch.set_num_threads(1)  # small networks lose more by waiting for a second core than they gain
 
 
 @pytest.fixture(scope="session")
@@ -165,10 +165,10 @@ def test_blocks_agree_with_the_whole(models: Path, told: Conversation, layout: s
 
 def test_a_silent_block_costs_nothing(models: Path, told: Conversation) -> None:
     half = told.audio.duration // 2
-    speech = tuple(span for span in told.speech if span.end < half - 1_000)
+    speech = tuple(span for span in told.speech if span.end < 20_000)
     engine = PyannoteDiarizer(PyannoteOptions(models_dir=models, model="ours", block=half + 1))
     answer = engine.diarize(told.audio, DiarizationRequest(speech=speech, hints=UNKNOWN), lambda _: None)
-    assert max(turn.span.end for turn in answer.turns) < half + 10_000
+    assert max(turn.span.end for turn in answer.turns) <= half + 1
 
 
 def test_voices_of_spans_are_those_of_the_centroids(loaded: DiarizationEngine, told: Conversation) -> None:
@@ -304,7 +304,7 @@ print("noisy:", bool(seen))
 def test_nothing_is_sent_anywhere(models: Path, call: DecodedAudio) -> None:
     """Without the settings of a child, which switch telemetry off as well; the guard itself is proven at the end."""
     command = [sys.executable, "-W", "ignore", "-c", _GUARDED, str(models), str(call.path), str(call.duration)]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(models), "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "HOME": str(models), "PYTHONPATH": str(ROOT)}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170, check=True).stdout
     assert "quiet: []" in said
     assert "noisy: True" in said
@@ -331,11 +331,13 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path, told: Conversat
     build_pipeline(tmp_path / "tiny", "speaker-diarization-3.1", mel_bins=8, step=1.0)
     once = Path(told.audio.path).read_bytes()
     peaks = []
-    for rounds, block in ((4, 120_000), (16, 120_000), (16, 10_000_000)):
+    for rounds, block in ((4, 120_000), (12, 120_000), (12, 10_000_000)):
         (tmp_path / "long").write_bytes(once * rounds)
         place = [str(tmp_path), str(tmp_path / "long"), str(rounds * told.audio.duration), str(block)]
         command = [sys.executable, "-W", "ignore", "-c", _PEAK, *place]
-        peaks.append(int(subprocess.check_output(command, text=True, timeout=170).split()[-1]) / 1000)
-    print(f"peak MB: {peaks[0]:.0f} for 5 min, {peaks[1]:.0f} for 20 min, {peaks[2]:.0f} as one block")  # noqa: T201
-    assert peaks[1] < peaks[0] + 40
-    assert peaks[2] > peaks[1] + 40, "one block for all takes no more memory, so this test proves nothing"
+        peaks.append(
+            int(subprocess.check_output(command, env={"OMP_NUM_THREADS": "1"}, cwd=ROOT, text=True).split()[-1]) / 1000
+        )
+    print(f"peak MB: {peaks[0]:.0f} for 4 min, {peaks[1]:.0f} for 12 min, {peaks[2]:.0f} as one block")  # noqa: T201
+    assert peaks[1] < peaks[0] + 20
+    assert peaks[2] > peaks[1] + 20, "one block for all takes no more memory, so this test proves nothing"

@@ -7,10 +7,12 @@ from dataclasses import replace
 from application.attribute_tracks import Attributed, Heard
 from domain.attribution import speaker_labels
 from domain.media import ChannelMode, ChannelRelation, MediaFacts, truncation
+from domain.span import Span, merged
 from domain.speaker_doubts import speaker_doubts
 from domain.stage import Notice, StageName, StageStatus
 from domain.task import Task
-from domain.transcript import Transcript
+from domain.transcript import Suspect, Transcript
+from domain.uncovered import uncovered
 
 UNDETERMINED = "und"
 """BCP 47's word for a language that nothing was heard of."""
@@ -29,6 +31,8 @@ def assemble(task: Task, facts: MediaFacts, heard: Heard, attributed: Attributed
         turns=heard.diarization.turns if heard.diarization else (),
         stages=attributed.stages,
         warnings=tuple(_warnings(task, facts, heard, attributed)),
+        suspects=tuple(_suspects(heard)),
+        uncovered_speech=_uncovered(heard),
         moves=attributed.moves,
         processing_ms=elapsed_ms,
     )
@@ -50,6 +54,20 @@ def _language(task: Task, heard: Heard) -> str:
     if counts:
         return counts.most_common(1)[0][0]
     return UNDETERMINED if task.options.language == "auto" else task.options.language
+
+
+def _suspects(heard: Heard) -> Iterable[Suspect]:
+    found = (suspect for track in heard.recognitions for recognition in track for suspect in recognition.suspects)
+    return sorted(found, key=lambda suspect: suspect.span)
+
+
+def _uncovered(heard: Heard) -> tuple[Span, ...]:
+    """Find the speech without words of each track; where several lose the same moment it is told once."""
+    return merged(
+        lost
+        for regions, track in zip(heard.speech, heard.recognitions, strict=False)
+        for lost in uncovered(regions, (span for recognition in track for span in recognition.spans))
+    )
 
 
 def _warnings(task: Task, facts: MediaFacts, heard: Heard, attributed: Attributed) -> Iterable[Notice]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from domain.attribution import attribute
 from domain.regrouping import regroup
+from domain.span import Span
 from domain.speaker import Diarization, channel_label
 from domain.stage import Stage, StageName, StageStatus
 from domain.timing import well_timed
@@ -18,13 +19,14 @@ Tracks = tuple[tuple[Segment, ...], ...]
 class Heard:
     """What the engines gave: each track's recognitions, the turns (None: not asked for, or failed), and the stages.
 
-    `split` says that each channel is a track, and a party.
+    `split` says that each channel is a track, and a party. `speech` are the regions of each track that hold speech.
     """
 
     recognitions: Sequence[Sequence[Recognition]]
     diarization: Diarization | None
     split: bool
     stages: tuple[Stage, ...]
+    speech: Sequence[Sequence[Span]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,9 @@ class TranscribeMedia:
             recognitions, recognition = await recognising
             diarization, stages = None, [decoding, detecting, recognition]
         hold.progress.begin(Phase.FINISHING)
-        heard = Heard(recognitions=recognitions, diarization=diarization, split=split, stages=tuple(stages))
+        heard = Heard(
+            recognitions=recognitions, diarization=diarization, split=split, stages=tuple(stages), speech=speech
+        )
         attributed = await asyncio.to_thread(attribute_tracks, heard, asked=options.diarization)
         attributed = await self._second_look(hold, media, heard, attributed)
         return await asyncio.to_thread(assemble, hold.task, media.facts, heard, attributed, self._elapsed_ms(hold))

@@ -39,34 +39,46 @@ class Speakers:
     centroids: NDArray[np.float64]
 
 
-def speakers(
-    found: Spoken, given: Clustering, folder: Path, bounds: tuple[int | None, int | None], *, subset: int = _SUBSET
-) -> Speakers:
-    """Tell the speakers apart; `bounds` are the fewest and the most, None where that is open."""
+def speakers(found: Spoken, given: Clustering, folder: Path, bounds: tuple[int, int]) -> Speakers:
+    """Tell the speakers apart; `bounds` are the fewest and the most."""
     training = np.flatnonzero(found.alone >= _ENOUGH)
-    least = max(1, min(len(training), bounds[0] or 1))
-    most = max(1, min(len(training), bounds[1] or len(training)))
-    mixing = given.kind == "vbx"
-    if len(training) <= 1 or (most == 1 and not mixing):
+    if len(training) <= 1:
         used = training if len(training) else np.arange(len(found.vectors))
         return Speakers(
             np.zeros(len(found.vectors), np.int64), found.vectors[used].mean(axis=0, keepdims=True, dtype=np.float64)
         )
+    centroids, forced = centroids_of(found.vectors, training, given, folder, bounds)
+    distance = distances(found.vectors, centroids)
+    # A count that was forced may be less than the voices of a window: then two of them are the same.
+    labels = apart(found.window, distance) if given.kind == "vbx" and not forced else distance.argmin(axis=1)
+    return Speakers(labels, centroids)
+
+
+def centroids_of(
+    vectors: Vectors,
+    training: Labels,
+    given: Clustering,
+    folder: Path,
+    bounds: tuple[int, int],
+    *,
+    subset: int = _SUBSET,
+) -> tuple[NDArray[np.float64], bool]:
+    """Find the speakers' centroids by the vectors in `training`, and whether the bounds forced their number."""
+    least, most = (max(1, min(len(training), bound)) for bound in bounds)
     chosen = spread(training, subset)
-    few = found.vectors[chosen]
+    few = vectors[chosen]
     forced = False
-    if mixing:
+    if given.kind == "vbx":
         centroids, forced = mixed(few, given, folder, least, most)
+    elif most == 1:
+        centroids = few.mean(axis=0, keepdims=True, dtype=np.float64)
     else:
         # Of more voices than are compared a fixed size would be a smaller and smaller share, and noise would speak.
         size = given.min_size if len(chosen) == len(training) else max(2, round(_SHARE * len(chosen)))
         centroids = means(few, joined(few, given, least, most, size))
     if len(chosen) < len(training):
-        centroids = settled(found.vectors, training, centroids)
-    distance = distances(found.vectors, centroids)
-    # A count that was forced may be less than the voices of a window: then two of them are the same.
-    labels = apart(found.window, distance) if mixing and not forced else distance.argmin(axis=1)
-    return Speakers(labels, centroids)
+        centroids = settled(vectors, training, centroids)
+    return centroids, forced
 
 
 def spread(of: Labels, count: int) -> Labels:
@@ -100,9 +112,13 @@ def joined(few: Vectors, given: Clustering, least: int, most: int, size: int) ->
     labels = fcluster(tree, given.threshold, criterion="distance") - 1
     large = _large(labels, size)
     wanted = min(max(len(large), least), most)
-    if wanted != len(large):
+    while wanted != len(large):
         labels = _cut(tree, given.threshold, wanted, size)
         large = _large(labels, size)
+        if len(large) >= wanted or size == 1:
+            break
+        # The original stops here, one short of what was asked for; smaller groups may be speakers too.
+        size //= 2
     if len(large) == 0:
         return np.zeros(len(few), np.int64)
     kept, small = unit(few), np.setdiff1d(labels, large)

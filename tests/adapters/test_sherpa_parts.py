@@ -17,6 +17,7 @@ from adapters.catalogue import CATALOGUE
 from adapters.diarization.sherpa import NAMES as NETWORKS
 from adapters.diarization.sherpa import SherpaOnnxDiarizer, find_networks
 from adapters.diarization.sherpa_blocks import diarized
+from adapters.hosting.ladder import Reducible
 from adapters.onnx_file import NotOnnx, metadata
 from application.ports.diarization import DiarizationEngine, DiarizationRequest
 from application.ports.system import ProgressSink
@@ -282,6 +283,18 @@ def test_more_people_than_the_networks_hear_are_told_apart_by_their_voices(
 
 def test_no_sound_is_no_speaker(spoken: Callable[[str], DecodedAudio]) -> None:
     assert told_apart(spoken("0000"), Level(), (2, 3), 2_000) == "0000"
+
+
+def test_for_want_of_memory_blocks_get_shorter_but_not_too_short(tmp_path: Path) -> None:
+    engine = SherpaOnnxDiarizer(models_dir=tmp_path)
+    assert isinstance(engine, Reducible)
+    step = engine.reduced()
+    assert step is not None
+    less, sentence = step
+    assert sentence == "blocks of 150 s instead of 600 s"
+    assert less.capabilities() == engine.capabilities()
+    assert less.reduced() is None
+    assert engine.reduced() is not None, "it stays as it was configured"
 
 
 def test_a_request_without_speech_loads_nothing(tmp_path: Path) -> None:

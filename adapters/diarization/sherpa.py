@@ -68,9 +68,9 @@ class SherpaOnnxDiarizer(DiarizationEngine):
         """Take blocks of a quarter of the size: the voices that are compared grow with it, the distances squared."""
         if self._block <= _LEAST_BLOCK:
             return None
-        less = copy(self)
-        less._block, less._networks = max(_LEAST_BLOCK, self._block // 4), None
-        return less, f"blocks of {less._block // 1000} s instead of {self._block // 1000} s"
+        size, less = max(_LEAST_BLOCK, self._block // 4), copy(self)
+        vars(less).update(_block=size, _networks=None)
+        return less, f"blocks of {size // 1000} s instead of {self._block // 1000} s"
 
     def load(self) -> None:
         """Load the networks ahead of the first call; downloads nothing."""

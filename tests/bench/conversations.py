@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,6 +155,16 @@ def confused(turns: Sequence[SpeakerTurn], seed: int, *, share: float) -> tuple[
     )
 
 
+class HasVoices(Protocol):
+    """Where voices come from."""
+
+    def of(self, *spans: Span) -> tuple[float, ...]:
+        """The voice in these spans."""
+
+    def centroids(self, turns: Sequence[SpeakerTurn]) -> dict[str, tuple[float, ...]]:
+        """Each speaker's voice."""
+
+
 class Voices:
     """Voices as vectors: each speaker's own, half of it common to all; what is heard is noisy, the shorter the more.
 
@@ -197,7 +208,7 @@ class Voices:
 
 
 def second_looks(
-    spoken: Sequence[Spoken], turns: Sequence[SpeakerTurn], voices: Voices
+    spoken: Sequence[Spoken], turns: Sequence[SpeakerTurn], voices: HasVoices
 ) -> tuple[list[str | None], list[str | None], int]:
     """Return each word's speaker before and after a second look, and the number of sentences that moved."""
     words = attribute([one.word for one in spoken], exclusive_turns(turns), turns)

@@ -17,13 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 ROOT = Path(__file__).parents[2]
+KEPT = ROOT / "build" / "benchmarks.json"
 ENGINES = ROOT / ".venv-engines" / "bin" / "python"
 _EXTRAS = ("torch", "pyannote.audio", "sherpa_onnx", "whisperx", "meeteval", "onnx")
 _MISSING = re.compile(r"ModuleNotFoundError: No module named")
@@ -45,6 +48,7 @@ class Run:
     command: str
     state: str = ""
     seconds: float = 0.0
+    load: float = 0.0
     output: str = ""
     figures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -68,7 +72,7 @@ def run(script: Path, arguments: list[str], limit: float) -> Run:
     done = Run(script.stem, " ".join([f"python -m tests.bench.{script.stem}", *arguments]))
     if wants_extras(script) and ENGINES.is_file():
         python, done.command = ENGINES, done.command.replace("python", ".venv-engines/bin/python", 1)
-    started = time.monotonic()
+    started, done.load = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
             [python, "-m", f"tests.bench.{script.stem}", *arguments],
@@ -176,16 +180,16 @@ def versions() -> str:
     return ", ".join(f"{name} {found[name]}" for name in _VERSIONS if name in found)
 
 
-def written(runs: Iterable[Run], measured: list[tuple[str, dict[str, Any] | str]], how: str) -> str:
+def written(report: "Report") -> str:
     """Give the report as Markdown."""
-    runs = list(runs)
-    today = dt.datetime.fromtimestamp(time.time(), dt.UTC).date()
+    runs = [report.runs[name] for name in sorted(report.runs)]
     lines = [
         "# Benchmarks", "",
-        f"Written by `make bench` on {today}; do not edit. {how}", "",
-        *(f"- {line}" for line in machine()),
-        f"- {versions()}", "",
-        "A ratio compares two ways in one interleaved run on one machine, so it means more than any time here.", "",
+        f"Written by `make bench` on {report.today}; do not edit.", "",
+        *(f"- {line}" for line in report.machine),
+        f"- {report.versions}", "",
+        "A ratio compares two ways in one interleaved run on one machine, so it means more than any time here; the",
+        "load beside a bench is what else the machine had to do when it began.", "",
         "## Ratios and their bars", "",
         "| Bench | Ratio | Bar | | What is compared |", "|---|---|---|---|---|",
     ]  # fmt: skip
@@ -198,14 +202,21 @@ def written(runs: Iterable[Run], measured: list[tuple[str, dict[str, Any] | str]
             )
         if one.state:
             lines.append(f"| `{one.name}` | - | - | {one.state} | |")
-    for title, figures in measured:
+    for title, figures in report.measured.items():
         lines += ["", f"## {title}", ""]
         lines += [figures] if isinstance(figures, str) else [*_table(figures)]
     lines += ["", "## What each bench printed", ""]
     for one in runs:
         if one.output:
             state = f" ({one.state})" if one.state else ""
-            lines += [f"`{one.command}`, {one.seconds:.0f} s{state}", "", "```", one.output[-6_000:], "```", ""]
+            lines += [
+                f"`{one.command}`, {one.seconds:.0f} s, load {one.load:.1f}{state}",
+                "",
+                "```",
+                one.output[-6_000:],
+                "```",
+                "",
+            ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -228,38 +239,66 @@ def _table(figures: dict[str, Any]) -> Iterator[str]:
             yield f"| {one['name']} | {one['failure']} | | | | | | | |"
 
 
+@dataclass(slots=True)
+class Report:
+    """What was measured so far, kept on disk, so that a bench can be run again without the others."""
+
+    today: str
+    machine: list[str]
+    versions: str
+    runs: dict[str, Run] = field(default_factory=dict)
+    measured: dict[str, dict[str, Any] | str] = field(default_factory=dict)
+
+    @classmethod
+    def begun(cls, *, go_on: bool) -> "Report":
+        """Start afresh, or go on with what was measured today, here, with these versions."""
+        fresh = cls(str(dt.datetime.fromtimestamp(time.time(), dt.UTC).date()), [*machine()], versions())
+        if go_on and KEPT.is_file():
+            with contextlib.suppress(msgspec.MsgspecError):
+                kept = msgspec.json.decode(KEPT.read_bytes(), type=cls)
+                if (kept.today, kept.machine, kept.versions) == (fresh.today, fresh.machine, fresh.versions):
+                    return kept
+        return fresh
+
+    def keep(self, output: Path) -> None:
+        """Write both files."""
+        KEPT.parent.mkdir(exist_ok=True)
+        KEPT.write_bytes(msgspec.json.encode(self))
+        output.write_text(written(self), encoding="utf-8")
+
+
 def main() -> None:
-    """Run, print what comes, write the report."""
+    """Run, print what comes, write the report after each step."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="shorter recordings, and without what takes longest")
     parser.add_argument("--limit", type=float, default=3_600.0, help="seconds that one bench may take")
     parser.add_argument("--skip", nargs="*", default=[], help="names such as bench_long")
-    parser.add_argument("--only", nargs="*", default=[], help="names; `colloquy` stands for colloquy bench")
+    parser.add_argument("--only", nargs="*", default=[], help="run these again; `colloquy` stands for colloquy bench")
     parser.add_argument("--output", type=Path, default=ROOT / "BENCHMARKS.md")
     options = parser.parse_args()
     # Ended from outside, it ends the bench that runs, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    wanted = [path for path in sorted((ROOT / "tests" / "bench").glob("bench_*.py"))
-              if not options.only or path.stem in options.only]  # fmt: skip
-    runs = []
-    for script in wanted:
-        quick = QUICK.get(script.stem, []) if options.quick else []
-        if script.stem in options.skip or isinstance(quick, str):
-            why = quick if isinstance(quick, str) else "left out by --skip"
-            runs.append(Run(script.stem, script.stem, state=f"not run: {why}"))
+    report = Report.begun(go_on=bool(options.only))
+    for script in sorted((ROOT / "tests" / "bench").glob("bench_*.py")):
+        name, quick = script.stem, QUICK.get(script.stem, []) if options.quick else []
+        if options.only and name not in options.only:
             continue
-        print(f"== {script.stem}", flush=True)
-        runs.append(run(script, quick, options.limit))
-        for figure in runs[-1].figures:
+        if name in options.skip or isinstance(quick, str):
+            why = quick if isinstance(quick, str) else "left out by --skip"
+            report.runs[name] = Run(name, name, state=f"not run: {why}")
+            continue
+        print(f"== {name}", flush=True)
+        done = report.runs[name] = run(script, quick, options.limit)
+        for figure in done.figures:
             print(f"{figure['bench']}: {figure['ratio']} (bar {figure['bar']})", flush=True)
-        print(f"{runs[-1].state or 'done'} after {runs[-1].seconds:.0f} s", flush=True)
-    measured = []
+        print(f"{done.state or 'done'} after {done.seconds:.0f} s", flush=True)
+        report.keep(options.output)
     if "colloquy" not in options.skip and (not options.only or "colloquy" in options.only):
         for title, files, arguments in configurations():
             print(f"== colloquy bench: {title}", flush=True)
-            measured.append((title, colloquy_bench(files, arguments, options.limit)))
-    how = f"This run was shortened: `--quick`, at most {options.limit:.0f} s a bench." if options.quick else ""
-    options.output.write_text(written(runs, measured, how), encoding="utf-8")
+            report.measured[title] = colloquy_bench(files, arguments, options.limit)
+            report.keep(options.output)
+    report.keep(options.output)
     print(f"wrote {options.output.name}")
 
 

@@ -70,8 +70,23 @@ def test_a_bench_that_fails_or_takes_too_long_is_said_to(tmp_path: Path, monkeyp
     assert [run.state for run in runs] == ["failed with status 3", "not finished within 2 s", ""]
     assert runs[1].output == "begun"
     assert runs[2].figures[0]["ratio"] == 2.0
-    text = report.written(runs, [("Speech", "not finished within 2 s")], "")
+    whole = report.Report("today", ["a machine"], "versions", {run.name: run for run in runs})
+    whole.measured["Speech"] = "not finished within 2 s"
+    monkeypatch.setattr(report, "KEPT", tmp_path / "build" / "kept.json")
+    whole.keep(tmp_path / "BENCHMARKS.md")
+    assert report.Report.begun(go_on=True).runs == {}, "it is of another day"
+    text = (tmp_path / "BENCHMARKS.md").read_text()
     assert "| x | 2 | ≥ 1 | met |" in text
     assert "| `bench_broken` | - | - | failed with status 3 | |" in text
     assert "## Speech\n\nnot finished within 2 s" in text
     assert str(tmp_path) not in text
+
+
+def test_a_bench_can_be_run_again_without_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "KEPT", tmp_path / "build" / "kept.json")
+    first = report.Report.begun(go_on=False)
+    first.runs["bench_x"] = report.Run("bench_x", "python -m x", output="text")
+    first.measured["Speech"] = "failed"
+    first.keep(tmp_path / "BENCHMARKS.md")
+    assert report.Report.begun(go_on=True) == first
+    assert report.Report.begun(go_on=False).runs == {}

@@ -107,10 +107,11 @@ class PyannoteDiarizer(DiarizationEngine):
         found: list[tuple[Span, Heard]] = []
         for block in blocks:
             if restricted(speech, block):
-                # Who speaks somewhere in the recording need not speak in every block of it.
-                here = least if len(blocks) == 1 else 1
+                # Who speaks somewhere need not speak in every block; and where a block splits a fragment off a voice, a
+                # limit to the number of voices would have it take two others for one.
+                bounds = (least, most) if len(blocks) == 1 else (1, max(most, self._options.max_speakers))
                 share = functools.partial(_share, report, block, audio.duration)
-                found.append((block, self._ready(report).hear(samples(audio, block), here, most, share)))
+                found.append((block, self._ready(report).hear(samples(audio, block), *bounds, share)))
         answer = joined(found, least, most)
         report(1.0)
         return answer

@@ -72,6 +72,8 @@ class Asr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["default", "int8", "int8_float16", "float16", "float32"],
         Meta(description="CTranslate2 precision; `default` is int8 on a CPU and int8_float16 on a GPU."),
     ] = "default"
+    # Beside a diarizer of one thread, all cores took 0.7 to 1.3 times what one core fewer did, over runs of
+    # tests/bench/bench_sharing.py on two busy cores: no difference. Without diarization, the cores are all its own.
     threads: Annotated[int, Meta(ge=0, le=256, description="CPU threads of the engine; 0 means all cores.")] = 0
     # On two cores batches gain nothing, and a large model would report too seldom to be told from a hung one.
     batch_size: Annotated[
@@ -139,6 +141,7 @@ class DiarizationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     second_look: Annotated[
         bool, Meta(description="Whether each sentence's voice is compared with the speakers', where the engine can.")
     ] = True
+    # With two on two cores, both engines' pools wait for each other: 2.9 to 4.8 times the wall time of one (as above).
     threads: Annotated[int, Meta(ge=0, le=256, description="CPU threads of the engine; 0 means all cores.")] = 1
     script: Annotated[str, Meta(description="For the scripted test engine: its faults and costs.")] = ""
 

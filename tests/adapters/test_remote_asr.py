@@ -286,7 +286,7 @@ def test_words_that_are_cut_elsewhere_than_the_text_are_matched_by_their_letters
 
 def test_words_inside_segments_and_their_probabilities_are_read() -> None:
     inside = [{"word": " so", "start": 1.0, "end": 2.0, "probability": 0.75}]
-    [word] = answer(segments=[{"text": " So", "start": 1.0, "end": 2.0, "words": inside}])
+    [word] = answer(segments=[{"text": " So", "start": "1.0", "end": 2.0, "words": inside}])
     assert (word.span, word.confidence) == (Span(11_000, 12_000), 0.75)
 
 
@@ -330,6 +330,8 @@ def test_languages_are_known_by_their_names() -> None:
         (b'{"text": "\xff"}', "application/json"),
         (b"<html>Sign in to this network</html>", "text/html"),
         (b"", "application/json"),
+        (b'{"words": ' + b"[" * 100_000, "application/json"),
+        (b'{"text": "a", "words": [{"word": "a", "start": 1e999, "end": 1}]}', "application/json"),
     ],
 )
 def test_answers_that_cannot_be_understood(server: Server, recording: DecodedAudio, content: bytes, kind: str) -> None:

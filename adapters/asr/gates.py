@@ -11,14 +11,16 @@ from domain.transcript import Suspicion
 
 _SILENT, _UNLIKELY = 0.6, -1.0
 """Whisper's own rules for silence and for a text that is not good enough (Radford et al. 2022, section 4.5)."""
+_GLIMPSE, _NOBODY = 2_000, 0.85
+"""Milliseconds in which noise can pass for speech with a detector, and the no-speech probability that outweighs it: to
+a burst of noise Whisper writes a sentence that it believes in, and yet knows that nobody spoke."""
 _REPETITIVE = 2.4
 """Compression ratio; Whisper's own."""
 _LOOPS = ((8, 1), (5, 2), (4, 8), (3, 24))
 """How often in a row phrases of up to so many words may not be said: people say "no" seven times, a chorus thrice."""
-_FASTEST, _FASTEST_UNSPACED = 35, 20
-"""Characters a second of speech; auctioneers say 30, in Chinese and Japanese a character is a syllable."""
-_SHORT = 16
-"""Characters that a syllable's worth of noise around a word may seem to cost no time."""
+_FASTEST, _FASTEST_UNSPACED = 25, 12
+"""Letters a second of speech, the detector's padding included: fast speakers say 20, in Chinese and Japanese, where a
+character is a syllable, 7. A burst of noise lasts long enough for a detector, but not for a sentence."""
 _DOUBTFUL, _MURMUR = -0.5, 0.2
 """Average log probability below which, or no-speech probability above which, a parting phrase is not believed."""
 _ECHO_RUN = 3
@@ -56,7 +58,7 @@ class Gate:
         words = spoken(draft.text)
         if not words:
             return None
-        if draft.no_speech_probability > _SILENT and draft.average_log_probability < _UNLIKELY:
+        if _is_silence(draft, speech):
             return Suspicion.DROPPED
         if draft.compression_ratio > _REPETITIVE or loop(words):
             return Suspicion.REPETITION
@@ -111,10 +113,16 @@ def loop(words: Sequence[str]) -> tuple[int, int] | None:
     return None
 
 
+def _is_silence(draft: Draft, speech: int) -> bool:
+    if speech < _GLIMPSE and draft.no_speech_probability > _NOBODY:
+        return True
+    return draft.no_speech_probability > _SILENT and draft.average_log_probability < _UNLIKELY
+
+
 def _is_too_fast(text: str, speech: int) -> bool:
     letters = sum(map(str.isalnum, text))
     fastest = _FASTEST_UNSPACED if len(_UNSPACED.findall(text)) * 2 > letters else _FASTEST
-    return letters - _SHORT > fastest * speech / 1000
+    return letters > fastest * speech / 1000
 
 
 def _is_boilerplate(draft: Draft, words: Sequence[str]) -> bool:

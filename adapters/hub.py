@@ -5,6 +5,7 @@ Only those who are allowed to download call it; a token is shown to the hub for 
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -53,7 +54,7 @@ def fetch(weights: Weights, models_dir: Path, hub: Hub, report: Report, *, again
     final = models_dir / weights.name
     if not again and final.exists() and find(weights, models_dir) is None:
         raise EngineUnavailable(f"there is a directory '{weights.name}' that is not whole: finish or remove it")
-    download = Download(weights, final, hub)
+    download = Download(weights, final, hub, again=again)
     _have_room(weights, download.partial)
     download.start()
     arrived, since = -1, time.monotonic()
@@ -96,11 +97,12 @@ def refuse_licence(weights: Weights, hub: Hub) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """Return the bytes of all files in a folder."""
+    """Return the bytes of all files in a folder; files and folders may come and go while they are counted."""
     size = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # files move while they are counted
-            size += path.stat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(folder):  # which leaves out what it cannot read, and `rglob` does not
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += (Path(place) / name).stat().st_size
     return size
 
 

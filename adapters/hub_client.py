@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -24,6 +24,8 @@ from domain.errors import EngineUnavailable
 if TYPE_CHECKING:
     from adapters.hub import Hub
 
+# The hub is asked for files and told nothing of this machine; engines' children have it in their environment.
+constants.HF_HUB_DISABLE_TELEMETRY = True
 _ANSWER_SECONDS = 10.0
 _CAUSES = 10
 """More than a client wraps; errors may go round in circles."""
@@ -37,7 +39,7 @@ class Download(threading.Thread):
     `total` are the bytes of the whole once they are known; `busy` while it computes and no byte need arrive.
     """
 
-    def __init__(self, weights: Weights, final: Path, hub: "Hub") -> None:
+    def __init__(self, weights: Weights, final: Path, hub: "Hub", *, again: bool) -> None:
         super().__init__(daemon=True, name="model-download")
         self.final = final
         self.partial = final.with_name(f".{final.name}.part")
@@ -46,6 +48,7 @@ class Download(threading.Thread):
         self.failure: Exception | None = None
         self._weights = weights
         self._hub = hub
+        self._again = again
         self._token: str | bool = hub.token if weights.gated and hub.token else False
         self._revisions: dict[str, str] = {}
         self._knocked = False
@@ -56,7 +59,8 @@ class Download(threading.Thread):
         try:
             with self.final.with_name(f".{self.final.name}.lock").open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                self._fetch()
+                if not self.final.exists() or self._again:
+                    self._fetch()
         except Exception as exc:  # noqa: BLE001 - the thread that waits raises it
             self.failure = exc
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adapters.asr.weights import MODELS, find_weights
 from adapters.catalogue import CATALOGUE, Weights
-from adapters.catalogue.shelf import Manifest, find, verify
+from adapters.catalogue.shelf import Manifest, describe, find, verify
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine
 from adapters.hub import Hub, Report, fetch, refuse_licence, size_of
 from adapters.parcel import pack, unpack
@@ -22,9 +22,14 @@ _PACKAGES = {
     "pyannote": ("pyannote.audio", "colloquy[pyannote]"),
     "sherpa_onnx": ("sherpa_onnx", "colloquy[sherpa]"),
 }
-_SIGNS = (("model.bin", "asr", "faster_whisper"), ("tokens.txt", "asr", "sherpa_onnx"),
-          ("segmentation.onnx", "diarization", "sherpa_onnx"), ("config.yaml", "diarization", "pyannote"))  # fmt: skip
-"""By which file a directory that the catalogue does not know is taken for an engine's."""
+_SIGNS = (
+    ("executor.json", "diarization", "pyannote_onnx"),
+    ("model.bin", "asr", "faster_whisper"),
+    ("tokens.txt", "asr", "sherpa_onnx"),
+    ("segmentation.onnx", "diarization", "sherpa_onnx"),
+    ("config.yaml", "diarization", "pyannote"),
+)
+"""By which file a directory that the catalogue does not know is taken for an engine's; the first that is there."""
 
 
 def hub(settings: Settings) -> Hub:
@@ -103,7 +108,12 @@ def take_in(settings: Settings, parcel: Path, report: Callable[[int], None], *, 
     Raises:
         EngineUnavailable: it is no parcel, or not what it says it is, or there is no room.
     """
-    return unpack(parcel, settings.models_dir, report, again=again)
+
+    def admit(name: str) -> None:
+        if name in CATALOGUE:
+            refuse_licence(CATALOGUE[name], hub(settings))
+
+    return unpack(parcel, settings.models_dir, report, admit=admit, again=again)
 
 
 def convert(settings: Settings, name: str, into: Path | None) -> Path:
@@ -122,6 +132,7 @@ def convert(settings: Settings, name: str, into: Path | None) -> Path:
 
     target = into or settings.models_dir / f"{source.name if Path(name).name != name else name}-onnx"
     export_pipeline(source, target)
+    describe(target.name, target).write(target)
     return target
 
 

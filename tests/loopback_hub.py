@@ -16,7 +16,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class LoopbackHub:
-    """`files` are by repository and path; the rest is how it behaves. `asked` are the requests that came."""
+    """`files` are by repository and path; the rest is how it behaves. `asked` are the requests that came,
+    `agents` who said they came from."""
 
     url: str
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class LoopbackHub:
     hang: float = 0.0
     small_tags: bool = False
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    agents: set[str] = field(default_factory=set)
 
     def publish(self, repository: str, folder: Path) -> None:
         """Serve a folder's files as a repository."""
@@ -87,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub, path = self.hub, self.path.partition("?")[0]
         token = self.headers.get("Authorization", "")
         hub.asked.append((self.command, path, token))
+        hub.agents.add(self.headers.get("User-Agent", ""))
         time.sleep(hub.hang)
         if path == "/":
             return self._send(200, b"", with_body=with_body)

@@ -24,7 +24,7 @@ def show(settings: Settings) -> None:
     for heading in ("model", "engine", "does", "size", "licence", "state"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "size" else "left")
     for model in models.shelf(settings):
-        state = model.absent or ("here" if model.here else "can be pulled")
+        state = "; ".join(filter(None, ["here" if model.here else "", model.absent])) or "can be pulled"
         gate = " (gated)" if model.gated else ""
         row = (model.name, model.engine, model.kind, _size(model), f"{model.licence}{gate}", state)
         table.add_row(*(escape(cell) for cell in row))

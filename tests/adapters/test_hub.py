@@ -5,6 +5,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -240,6 +241,23 @@ def test_weights_that_are_wrong_can_be_fetched_again(tmp_path: Path, hub: Loopba
     assert list(verify(folder, weights)) == ["deep/model.bin has 3 bytes, not 1024000"]
     fetch(weights, tmp_path / "models", Hub(hub.url), silent, again=True)
     assert list(verify(folder, weights)) == []
+
+
+def test_two_that_fetch_the_same_take_turns(tmp_path: Path, hub: LoopbackHub, published: Path) -> None:
+    weights = weights_of(published)
+    hub.hang = 0.1
+    with ThreadPoolExecutor(2) as both:
+        folders = list(both.map(lambda _: fetch(weights, tmp_path / "models", Hub(hub.url), silent), range(2)))
+    assert folders == [tmp_path / "models" / "tiny"] * 2
+    assert len([path for verb, path, _ in hub.asked if verb == "GET" and path.endswith("model.bin")]) == 1
+    assert list(verify(folders[0], weights)) == []
+
+
+def test_the_hub_is_told_nothing_of_the_machine(tmp_path: Path, hub: LoopbackHub, published: Path) -> None:
+    fetch(weights_of(published, known=False), tmp_path / "models", Hub(hub.url), silent)
+    assert hub.agents
+    for agent in hub.agents:
+        assert {part.strip().partition("/")[0] for part in agent.split(";")} <= {"unknown", "hf_hub", "python"}
 
 
 # Verifying

@@ -17,6 +17,7 @@ from tests.loopback_hub import COMMIT, LoopbackHub, loopback_hub
 COLLOQUY = Path(sys.executable).with_name("colloquy")
 WEIGHTS = Path(__file__).parents[1] / "data" / "small-whisper"
 ZIPFORMER = CATALOGUE["zipformer"]
+pytestmark = pytest.mark.timeout(120)  # each call starts an interpreter, on a machine that may be busy
 
 
 @pytest.fixture
@@ -116,7 +117,6 @@ def test_converting_says_what_is_missing(tmp_path: Path) -> None:
     assert not (tmp_path / "models" / "ours-onnx").exists()
 
 
-@pytest.mark.timeout(60)
 def test_a_pull_that_was_killed_is_taken_up_again(tmp_path: Path, hub: LoopbackHub) -> None:
     """The first file is whole and checked, the second never comes: a second try asks for that alone."""
     encoder = ZIPFORMER.files[1].path
@@ -134,4 +134,4 @@ def test_a_hub_that_hangs_does_not_hold_the_command(tmp_path: Path) -> None:
         began = time.monotonic()
         ran = models("pull", "tiny", data=tmp_path, MODELS_HUB_URL=f"http://127.0.0.1:{hole.getsockname()[1]}")
     assert (ran.returncode, "no answer" in ran.stderr) == (4, True)
-    assert time.monotonic() - began < 16
+    assert time.monotonic() - began < 40  # of which ten seconds are patience; left alone, the client tries for minutes

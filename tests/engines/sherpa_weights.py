@@ -6,6 +6,7 @@ for the same sound. They must never be taken for trained models.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -44,9 +45,11 @@ _EVERY = 4
 def build_diarization(folder: Path, *, seed: int = 0) -> Path:
     """Write `segmentation.onnx` and `embedding.onnx` into `folder`, which is made, and return it."""
     folder.mkdir(parents=True)
-    lessons = _lessons(folder, seed)
-    _save(_segmentation(lessons, seed), folder / "segmentation.onnx", _SEGMENTATION)
-    _save(_embedding(folder, lessons, seed), folder / "embedding.onnx", _embedding_facts(DIMENSION))
+    with TemporaryDirectory() as scratch:
+        lessons = _lessons(Path(scratch), seed)
+        _save(_segmentation(lessons, seed), folder / "segmentation.onnx", _SEGMENTATION)
+        embedding = _embedding(Path(scratch), lessons, seed)
+    _save(embedding, folder / "embedding.onnx", _embedding_facts(DIMENSION))
     return folder
 
 

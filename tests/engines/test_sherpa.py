@@ -11,9 +11,12 @@ import onnx
 import pytest
 
 from adapters.asr.sherpa import SherpaOnnxEngine
+from adapters.catalogue import CATALOGUE
+from adapters.catalogue.shelf import Manifest
 from adapters.diarization.sherpa import SherpaOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine
 from adapters.hosting.policy import Hosting
+from adapters.hub import Hub
 from adapters.media.av import AvDecoder
 from application.ports.asr import RecognitionRequest, TranscriptionEngine
 from application.ports.diarization import DiarizationEngine, DiarizationRequest
@@ -36,6 +39,7 @@ from tests.engines.sherpa_weights import (
     build_tdt,
     build_transducer,
 )
+from tests.loopback_hub import loopback_hub, weights_of
 
 pytestmark = pytest.mark.timeout(120)  # the first test waits for weights to be made
 
@@ -175,7 +179,7 @@ def test_blocks_of_a_long_recording_agree_on_who_is_who(models: Path, tmp_path: 
 
 
 def test_counts_hold_over_blocks_too(models: Path, tmp_path: Path) -> None:
-    told = conversation(tmp_path / "audio", seconds=90, speakers=3, seed=5)
+    told = conversation(tmp_path / "audio", seconds=45, speakers=3, seed=5)
     for hints, least, most in (
         (SpeakerHints(exact=3), 3, 3),
         (SpeakerHints(exact=2), 2, 2),
@@ -184,7 +188,7 @@ def test_counts_hold_over_blocks_too(models: Path, tmp_path: Path) -> None:
         (SpeakerHints(at_least=4), 4, 20),
     ):
         request = DiarizationRequest(speech=told.speech, hints=hints)
-        found = diarizer(models, block=30_000).diarize(told.audio, request, lambda _: None)
+        found = diarizer(models, block=15_000).diarize(told.audio, request, lambda _: None)
         assert least <= len(found.speakers) <= most, hints
 
 
@@ -219,6 +223,38 @@ def test_memory_does_not_grow_with_the_recording(models: Path, tmp_path: Path) -
         assert len(found.speakers) == 2
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     assert peaks[1] - peaks[0] <= 40, "MB"
+
+
+# Weights by name
+
+
+def test_named_weights_are_fetched_checked_and_used_by_both(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio = decoded("conversation.flac", tmp_path)
+    known = {
+        "sherpa-wespeaker": weights_of(models / "voices", "sherpa-wespeaker", repository="a/voices"),
+        "parakeet-v2": weights_of(models / "parakeet", "parakeet-v2", repository="a/parakeet"),
+    }
+    monkeypatch.setattr("adapters.diarization.sherpa.CATALOGUE", {**CATALOGUE, **known})
+    monkeypatch.setattr("adapters.asr.sherpa.CATALOGUE", {**CATALOGUE, **known})
+    with loopback_hub() as hub:
+        hub.publish("a/voices", models / "voices")
+        hub.publish("a/parakeet", models / "parakeet")
+        place = {"models_dir": tmp_path / "models", "allow_download": True, "hub": Hub(hub.url)}
+        told: list[float] = []
+        request = DiarizationRequest(speech=(Span(700, 6_400),), hints=SpeakerHints())
+        assert SherpaOnnxDiarizer(**place).diarize(audio, request, told.append).turns  # type: ignore[arg-type]
+        asked = RecognitionRequest(speech=(Span(700, 6_400),))
+        engine = SherpaOnnxEngine(model="parakeet-v2", **place)  # type: ignore[arg-type]
+        assert engine.transcribe(audio, Span(0, 20_000), asked, told.append).language == "en"
+        requests = len(hub.asked)
+    assert requests > 0
+    assert told[-1] == 1.0
+    assert Manifest.read(tmp_path / "models" / "sherpa-wespeaker")
+    # The hub is gone now, and nobody asks for it.
+    again = SherpaOnnxEngine(model="parakeet-v2", **place)  # type: ignore[arg-type]
+    assert again.transcribe(audio, Span(0, 20_000), asked, lambda _: None).segments
 
 
 # What is missing or broken says so, and never ends the process
@@ -339,7 +375,7 @@ def test_a_model_of_several_languages_says_that_it_does_not_know_which(models: P
 @pytest.mark.parametrize(
     ("settings", "recogniser", "speakers"),
     [
-        ({"ASR_ENGINE": "pocketsphinx", "DIARIZATION_ENGINE": "acoustic"}, "pocketsphinx", "acoustic"),
+        ({"ASR_ENGINE": "faster_whisper", "DIARIZATION_ENGINE": "acoustic"}, "faster_whisper", "acoustic"),
         ({"ASR_ENGINE": "sherpa_onnx", "DIARIZATION_ENGINE": "sherpa_onnx"}, "sherpa_onnx", "sherpa_onnx"),
         ({"ASR_ENGINE": "sherpa_onnx"}, "sherpa_onnx", "sherpa_onnx"),
     ],
@@ -347,7 +383,10 @@ def test_a_model_of_several_languages_says_that_it_does_not_know_which(models: P
 def test_environment_variables_alone_change_both_engines(
     models: Path, tmp_path: Path, settings: dict[str, str], recogniser: str, speakers: str
 ) -> None:
-    names = {"MODELS_DIR": str(models), "ASR_SHERPA_MODEL": "zipformer", "DIARIZATION_SHERPA_MODEL": "voices"}
+    names = {
+        "MODELS_DIR": str(models), "ASR_MODEL": str(DATA / "small-whisper"), "ASR_SHERPA_MODEL": "zipformer",
+        "DIARIZATION_SHERPA_MODEL": "voices",
+    }  # fmt: skip
     with Service(tmp_path / "data", **names, **settings) as service:
         task = service.submit(DATA / "call.flac")
         assert service.wait(task, patience=100)["status"] == "done", service.log[-2000:]

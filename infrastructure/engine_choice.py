@@ -44,7 +44,7 @@ def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = 
         return Choice("pocketsphinx", "faster-whisper is not installed", "pip install faster-whisper")
     if weights := find_weights(asr.model, settings.models_dir):
         return Choice("faster_whisper", f"the weights of '{asr.model}' are here: {weights}")
-    fix = f"copy a CTranslate2 model to {settings.models_dir / asr.model}, or name its directory in ASR_MODEL"
+    fix = f"colloquy models pull {asr.model} (or import, from a file), or name a CTranslate2 directory in ASR_MODEL"
     if not settings.models.download:
         return Choice("pocketsphinx", f"there are no weights of '{asr.model}' and MODELS_DOWNLOAD is off", fix)
     if (ask_hub or hub_is_there)(settings):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE = 16_000
-SECONDS = 8
+SECONDS = 12
 LEVELS = (-60, -40, -20, -6)
 """dB of full scale, effective value for noise, peak for music."""
 COLOURS = {"white": 0.0, "pink": -1.0, "brown": -2.0, "blue": 1.0, "violet": 2.0}
@@ -64,10 +64,11 @@ def _tone(pitch: float, seconds: float, *, harmonics: int, decay: float, vibrato
     time = np.arange(int(seconds * RATE)) / RATE
     phase = 2 * np.pi * pitch * (time + (0.002 * np.sin(2 * np.pi * vibrato * time) / max(vibrato, 1)))
     fade = np.minimum(1, np.minimum(time, time[::-1]) / 0.01)
-    sound: Sound = sum((np.sin(number * phase) / number for number in range(1, harmonics + 1)), np.zeros(len(time)))
-    return np.asarray(sound * fade * np.exp(-decay * time))
+    sound = np.sum([np.sin(number * phase) / number for number in range(1, harmonics + 1)], axis=0)
+    result: Sound = sound * fade * np.exp(-decay * time)
+    return result
 
 
 def _to_level(sound: Sound, level: float, *, peak: bool) -> Sound:
-    loudness = np.abs(sound).max() if peak else np.sqrt(np.square(sound).mean())
-    return sound * 10 ** (level / 20) / loudness
+    loudness = float(np.abs(sound).max() if peak else np.sqrt(np.square(sound).mean()))
+    return sound * (10 ** (level / 20) / loudness)

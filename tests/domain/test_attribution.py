@@ -79,6 +79,12 @@ def test_only_words_far_from_everybody_have_no_speaker(spoken: Words, talk: Turn
             assert word.speaker is not None
 
 
+@given(talks(), turns, turns)
+def test_tracks_that_contradict_each_other_do_no_harm(spoken: Words, alone: Turns, talk: Turns) -> None:
+    named = {word.speaker for word in attribute(spoken, exclusive_turns(alone), talk)}
+    assert named <= {turn.speaker for turn in (*alone, *talk)} | {None}
+
+
 # One word at a time
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from entrypoints.cli.bench_command import bench
 from entrypoints.cli.configured import configured as _settings
 from entrypoints.cli.model_commands import models
 from infrastructure.load_settings import effective, markdown_table
@@ -103,6 +104,9 @@ def serve(
     raise typer.Exit(serve_embedded(_settings(), issue_key=issue_key))
 
 
+app.command()(bench)
+
+
 @keys.command("issue")
 def issue_key(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
@@ -128,51 +132,6 @@ def revoke_key(key: Annotated[UUID, typer.Argument(help="The key's id, from `key
     from entrypoints.cli.keys import revoke
 
     raise typer.Exit(revoke(_settings(), key))
-
-
-@app.command()
-def bench(
-    files: Annotated[list[Path], typer.Argument(help="Recordings.", exists=True, dir_okay=False)],
-    reference: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--reference",
-            "-r",
-            exists=True,
-            help="STM, RTTM, SRT, VTT, TXT or our JSON, or a folder of them; those beside a recording are found.",
-        ),
-    ] = None,
-    engine: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--engine",
-            "-e",
-            help="A configuration, `asr=NAME,diarization=NAME,model=NAME,SETTING=VALUE`; may be repeated.",
-        ),
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="File for the figures as JSON.")] = None,
-    lang: Annotated[str, typer.Option(help="Language code, or auto.")] = "auto",
-    num_speakers: Annotated[int | None, typer.Option(help="Exact number of speakers.")] = None,
-    collar: Annotated[float, typer.Option(min=0, help="Seconds to each side of a turn's edge that DER forgives.")] = 0,
-    skip_overlap: Annotated[bool, typer.Option(help="Leave overlapping speech out of DER.")] = False,
-    warm_up: Annotated[bool, typer.Option(help="Transcribe the smallest file once before measuring.")] = True,
-) -> None:
-    """Measure error rates, speed and memory of configurations on recordings of your own."""
-    from application.ports.scoring import Forgiveness
-    from domain.errors import InvalidOptions
-    from domain.options import TranscriptionOptions
-    from domain.span import to_ms
-    from entrypoints.cli.bench import Wanted, bench
-
-    try:
-        options = TranscriptionOptions(language=lang, num_speakers=num_speakers)
-    except InvalidOptions as error:
-        raise typer.BadParameter(error.detail) from error
-    wanted = Wanted(
-        files=files, references=reference or [], engines=engine or [], options=options, warm_up=warm_up,
-        forgiveness=Forgiveness(collar=to_ms(collar), skip_overlap=skip_overlap),
-    )  # fmt: skip
-    raise typer.Exit(bench(wanted, json))
 
 
 @app.command()

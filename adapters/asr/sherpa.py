@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from adapters.asr.pieces import pieces
 from adapters.asr.sherpa_models import NAMES, Kind, files_of, find_model, languages_of
-from adapters.asr.tokens import words_of
+from adapters.asr.tokens import Tokens, words_of
 from adapters.catalogue import CATALOGUE
 from adapters.hub import Hub, fetch, scaled
 from adapters.pcm import samples
@@ -19,7 +19,7 @@ from application.ports.system import ProgressSink
 from domain.errors import ColloquyError, EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound
 from domain.media import DecodedAudio
 from domain.span import Span, covered, restricted
-from domain.transcript import Recognition, Segment, Word, join_words
+from domain.transcript import Quality, Recognition, Segment, Word, join_words
 
 if TYPE_CHECKING:
     from adapters.asr.sherpa_recogniser import Recogniser
@@ -87,12 +87,11 @@ class SherpaOnnxEngine(TranscriptionEngine):
         total, done, told = max(1, covered(found)), 0, dict[str, int]()
         segments: list[Segment] = []
         for piece in found:
-            words, heard = self._heard(recogniser, audio, piece)
+            with _translated(EngineFailed("sherpa-onnx failed while decoding")):
+                tokens, heard = recogniser.hear(samples(audio, piece))
             code = heard if heard and language == UNKNOWN else language
-            if words:
-                span = Span(words[0].span.start, max(word.span.end for word in words))
-                named = None if code == UNKNOWN else code
-                segments.append(Segment(span=span, text=join_words(words), words=words, language=named))
+            if words := words_of(tokens, piece):
+                segments.append(_segment(words, tokens, None if code == UNKNOWN else code))
                 told[code] = told.get(code, 0) + piece.duration
             done += piece.duration
             on_progress(max(0.1, done / total))
@@ -157,6 +156,17 @@ class SherpaOnnxEngine(TranscriptionEngine):
         short = files.kind in {Kind.MOONSHINE, Kind.MOONSHINE_V2}
         self._loaded = (name, recogniser, _LONGEST_MOONSHINE if short else _LONGEST)
         return self._loaded[1:]
+
+
+def _segment(words: tuple[Word, ...], tokens: Tokens, language: str | None) -> Segment:
+    average = sum(tokens.scores) / len(tokens.scores) if tokens.scores else None
+    return Segment(
+        span=Span(words[0].span.start, max(word.span.end for word in words)),
+        text=join_words(words),
+        words=words,
+        language=language,
+        quality=None if average is None else Quality(average_log_probability=round(average, 4)),
+    )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from domain.span import Span, covered, restricted
 from domain.speaker import Diarization, SpeakerHints
 from tests.contracts.suite import Suite
 
-_VENDORS = ("numpy", "scipy", "sklearn", "onnxruntime", "torch")
+_VENDORS = ("numpy", "scipy", "sklearn", "onnxruntime", "sherpa_onnx", "torch")
 _BRIDGED = 500
 """ms of silence that a turn may hold."""
 

@@ -345,6 +345,9 @@ def test_words_have_times_of_their_own(models: Path, tmp_path: Path, model: str)
     assert all(first.span.start < second.span.start for first, second in pairwise(words))
     assert len({word.span.duration for word in words}) > 3
     assert all((word.confidence is not None) is (model in SCORED) for word in words)
+    for segment in heard.segments:
+        assert (segment.quality is not None) is (model in SCORED)
+        assert segment.quality is None or -5 < (segment.quality.average_log_probability or 0) <= 0
 
 
 def test_words_of_a_model_without_times_are_spread_over_short_pieces(models: Path, tmp_path: Path) -> None:

@@ -356,7 +356,7 @@ def test_the_server_says_how_long_to_wait(server: Server, recording: DecodedAudi
     server.script.faults = [status(429, Retry_After="1"), status(429, retry_after_ms="300")]
     started = time.monotonic()
     hear(server, recording)
-    assert 1.3 <= time.monotonic() - started < 3.5
+    assert 1.3 <= time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("headers", [{"Retry_After": "3600"}, {"x_should_retry": "false"}])
@@ -386,7 +386,7 @@ def test_trouble_that_stays_ends_in_time(server: Server, recording: DecodedAudio
     started = time.monotonic()
     with pytest.raises(EngineFailed) as failed:
         hear(server, recording, timeout=0.5, patience=1.5)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 4
     assert failed.value.reason == code
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.entrypoints.test_cli import CONVERSATION, SCRIPTED, colloquy
 
-SLOW = "asr=scripted,diarization=scripted,ASR_SCRIPT=sleep:1"
+SLOW = "asr=scripted,diarization=scripted,ASR_SCRIPT=sleep:3"
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_table_and_a_file_of_figures(clip: Path, tmp_path: Path) -> None:
         assert [one["all"][rate] for rate in ("wer", "cpwer", "der", "jer")] == [0, 0, 0, 0]
         assert 20 < one["peak_mb"] < 2_000
         assert one["failure"] is None
-    assert slow["results"][0]["rtf"] - fast["results"][0]["rtf"] > 0.6 / 21.22
+    assert slow["results"][0]["rtf"] - fast["results"][0]["rtf"] > 2 / 21.22
     assert figures["machine"]["cores"] >= 1
 
 

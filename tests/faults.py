@@ -67,6 +67,11 @@ class Struck:
         return report
 
 
+def assert_struck(engine: Struck) -> None:
+    """See that the fault was dealt out."""
+    assert engine.fault is None
+
+
 class StruckRecogniser(Struck, TranscriptionEngine):
     """Recognises in a child that a fault may hit."""
 

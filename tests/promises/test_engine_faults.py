@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from adapters.asr.faster_whisper import FasterWhisperEngine
 from adapters.asr.pocketsphinx import PocketSphinxEngine
 from adapters.diarization.acoustic import AcousticDiarizer
+from adapters.diarization.executor.engine import ExecutorOptions, PyannoteOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.hosting.policy import Hosting
 from adapters.scripted.diarizer import ScriptedDiarizer
@@ -23,10 +24,10 @@ from domain.stage import StageName, StageStatus
 from domain.task import TaskStatus
 from tests.adapters.processes import children
 from tests.application.installation import Installation
-from tests.faults import FAULTS, Hosted, Struck, StruckDetector, StruckDiarizer, StruckRecogniser
+from tests.faults import FAULTS, Hosted, StruckDetector, StruckDiarizer, StruckRecogniser, assert_struck
 from tests.recordings import looped
 
-WHISPER = Path(__file__).parents[1] / "data" / "small-whisper"
+WHISPER, EXECUTOR = (Path(__file__).parents[1] / "data" / name for name in ("small-whisper", "small-executor"))
 SLOW = Script.parse("sleep:0.5; leak:40")
 HOSTING = Hosting(threads=1, stall_seconds=1.0)
 
@@ -35,6 +36,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(60), pytest.mark.parametrize
 
 def whisper() -> FasterWhisperEngine:
     return FasterWhisperEngine(models_dir=WHISPER.parent, model=str(WHISPER), device="cpu", threads=1)
+
+
+def executor() -> PyannoteOnnxDiarizer:
+    return PyannoteOnnxDiarizer(ExecutorOptions(model=str(EXECUTOR), models_dir=EXECUTOR))
+
+
+def scripted() -> ScriptedEngine:
+    return ScriptedEngine(SLOW)
+
+
+def scripted_diarizer() -> ScriptedDiarizer:
+    return ScriptedDiarizer(SLOW)
 
 
 @pytest.fixture
@@ -50,10 +63,6 @@ def hosted() -> Iterator[Callable[[Hosted], Any]]:
     for engine in opened:
         engine.close()
     assert not children()
-
-
-def assert_struck(engine: Struck) -> None:
-    assert engine.fault is None
 
 
 async def two_attempts_and_a_job(installation: Installation, recording: Path, code: str) -> None:
@@ -82,9 +91,7 @@ async def test_the_voice_activity_detectors_child(code: str, hosted: Callable[[H
     assert_struck(detector)
 
 
-@pytest.mark.parametrize(
-    ("engine", "seconds"), [(whisper, 20), (PocketSphinxEngine, 4), (lambda: ScriptedEngine(SLOW), 10)]
-)
+@pytest.mark.parametrize(("engine", "seconds"), [(whisper, 20), (PocketSphinxEngine, 4), (scripted, 10)])
 async def test_a_recognisers_child(
     code: str, engine: Callable[[], Any], seconds: int, hosted: Callable[[Hosted], Any], tmp_path: Path
 ) -> None:
@@ -95,7 +102,7 @@ async def test_a_recognisers_child(
     assert_struck(recogniser)
 
 
-@pytest.mark.parametrize(("engine", "seconds"), [(AcousticDiarizer, 20), (lambda: ScriptedDiarizer(SLOW), 10)])
+@pytest.mark.parametrize(("engine", "seconds"), [(AcousticDiarizer, 20), (executor, 20), (scripted_diarizer, 10)])
 async def test_a_diarizers_child(
     code: str, engine: Callable[[], Any], seconds: int, hosted: Callable[[Hosted], Any], tmp_path: Path
 ) -> None:

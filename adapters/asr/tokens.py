@@ -13,6 +13,8 @@ _MARK = "\u2581"
 """SentencePiece's sign for the space before a piece."""
 _IDEOGRAPH = re.compile("[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _BYTE = re.compile("<0x([0-9A-F]{2})>")
+_SPECIAL = re.compile("<(?!0x)[^<>]+>")
+"""`<unk>` and its like: nothing that anybody said."""
 _TAIL = 0.24
 """Seconds that a word's last token is given where nobody says how long it lasts: two or three letters' worth."""
 
@@ -65,7 +67,7 @@ def _joined(heard: Tokens) -> Iterator[_Word]:
     for number, token in enumerate(heard.tokens):
         part = token.replace(_MARK, " ")
         spaced = spaced or part.startswith(" ")
-        if not part.strip():
+        if not part.strip() or _SPECIAL.fullmatch(part.strip()):
             spaced = True
             continue
         ideograph = bool(_IDEOGRAPH.match(part.strip()))

@@ -52,6 +52,7 @@ def timed(*tokens: str, **more: object) -> Tokens:
         (["\u4f60", "\u597d", "\u3002"], ["\u4f60", "\u597d\u3002"]),
         (["\u4f60", "ok", " yes"], ["\u4f60", "ok", "yes"]),
         ([" caf", "<0xC3>", "<0xA9>"], ["caf\u00e9"]),
+        ([" a", "<unk>", "b", " <unk>"], ["a", "b"]),
         ([" ", " "], []),
     ],
 )

@@ -92,6 +92,8 @@ def run(script: Path, arguments: list[str], limit: float) -> Run:
     done.seconds = time.monotonic() - started
     if done.state and python != ENGINES and any(_MISSING.match(line) for line in lines):
         done.state = "not run: it needs the extras (`make test-engines` installs them in .venv-engines)"
+    if done.state and "KeyError: 'COLLOQUY_TEST_SPEECH'" in lines:
+        done.state = "not run: it needs real speech, in COLLOQUY_TEST_SPEECH"
     done.figures = [figure for figure in map(_figure, lines) if figure]
     done.output = _anonymous("\n".join(line for line in lines if not _figure(line)))
     return done
@@ -207,7 +209,7 @@ def written(report: "Report") -> str:
         lines += [figures] if isinstance(figures, str) else [*_table(figures)]
     lines += ["", "## What each bench printed", ""]
     for one in runs:
-        if one.output:
+        if one.output and not one.state.startswith("not run"):
             state = f" ({one.state})" if one.state else ""
             lines += [
                 f"`{one.command}`, {one.seconds:.0f} s, load {one.load:.1f}{state}",

@@ -20,12 +20,12 @@ def merged(few: Vectors, method: str, *, exact: bool) -> Tree:
     if exact:
         tree = linkage(unit(few), method=method, metric="euclidean")
     else:
-        units = unit(few).astype(np.float64)
+        units = unit(few)
         apart = units @ units.T
         apart *= -2
         apart += 2
         np.sqrt(np.maximum(apart, 0, out=apart), out=apart)
-        tree = linkage(squareform(apart, checks=False), method=method)
+        tree = linkage(squareform(apart, checks=False).astype(np.float64), method=method)
     return tree
 
 

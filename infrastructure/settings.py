@@ -194,7 +194,7 @@ class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "vad,asr,diarization"
     cpu_fallback: Annotated[
-        bool, Meta(description="Whether a GPU engine that has run out of memory twice over may go on with the CPU.")
+        bool, Meta(description="Whether an engine for which its GPU's memory is too little may go on with the CPU.")
     ] = False
     # Long enough for whoever took the memory to be done, or for somebody to see to the device.
     cooldown_seconds: Annotated[

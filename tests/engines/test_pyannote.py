@@ -170,7 +170,8 @@ def test_a_silent_block_costs_nothing(models: Path, told: Conversation) -> None:
     assert max(turn.span.end for turn in answer.turns) <= half + 1
 
 
-def test_voices_of_spans_are_those_of_the_centroids(loaded: DiarizationEngine, told: Conversation) -> None:
+def test_voices_of_spans_are_those_of_the_centroids(models: Path, told: Conversation) -> None:
+    loaded = PyannoteDiarizer(PyannoteOptions(models_dir=models, model="ours-finer"))
     request = DiarizationRequest(speech=told.speech, hints=SpeakerHints(exact=3))
     answer = loaded.diarize(told.audio, request, lambda _: None)
     names, centroids = zip(*answer.centroids, strict=True)
@@ -338,5 +339,5 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path, told: Conversat
             int(subprocess.check_output(command, env={"OMP_NUM_THREADS": "1"}, cwd=ROOT, text=True).split()[-1]) / 1000
         )
     print(f"peak MB: {peaks[0]:.0f} for 4 min, {peaks[1]:.0f} for 12 min, {peaks[2]:.0f} as one block")  # noqa: T201
-    assert peaks[1] < peaks[0] + 20
-    assert peaks[2] > peaks[1] + 20, "one block for all takes no more memory, so this test proves nothing"
+    assert peaks[1] < peaks[0] + 60
+    assert peaks[2] > peaks[1] + 100, "one block for all takes no more memory, so this test proves nothing"

@@ -3,8 +3,12 @@
 import importlib
 from pathlib import Path
 
+import pytest
+
 from tests.contracts.suite import BINDINGS
 from tests.contracts.test_contract_coverage import ELSEWHERE, adapter_modules, bind_all, implementations, names
+
+pytestmark = pytest.mark.timeout(120)  # torch and all engines are imported
 
 
 def test_what_is_declared_to_be_bound_here_is_bound_here() -> None:

@@ -17,7 +17,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 @dataclass
 class LoopbackHub:
     """`files` are by repository and path; the rest is how it behaves. `asked` are the requests that came,
-    `agents` who said they came from."""
+    `agents` who said they came from, `ranges` which parts of files were asked for."""
 
     url: str
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -29,6 +29,7 @@ class LoopbackHub:
     small_tags: bool = False
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
+    ranges: list[str] = field(default_factory=list)
 
     def publish(self, repository: str, folder: Path) -> None:
         """Serve a folder's files as a repository."""
@@ -108,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, body: bytes, *, with_body: bool, headers: Mapping[str, str] | None = None) -> None:
         start = 0
         if asked := self.headers.get("Range", ""):
+            self.hub.ranges.append(asked)
             start = int(asked.removeprefix("bytes=").partition("-")[0])
             status = 206
         self.send_response(status)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 import adapters.hub
 import adapters.hub_client
@@ -131,7 +132,7 @@ def test_a_wrong_checksum_leaves_nothing(tmp_path: Path, hub: LoopbackHub, publi
         fetch(weights, tmp_path / "models", Hub(hub.url), silent)
     assert find(weights, tmp_path / "models", NOWHERE) is None
     assert not (tmp_path / "models" / "tiny").exists()
-    assert not list((tmp_path / "models" / ".tiny.part").rglob("model.bin"))
+    assert not list((tmp_path / "models").rglob("model.bin*"))
     hub.lie = False
     fetch(weights, tmp_path / "models", Hub(hub.url), silent)
     assert list(verify(tmp_path / "models" / "tiny", weights)) == []
@@ -205,14 +206,35 @@ def test_a_hub_that_hangs_is_given_up(tmp_path: Path, published: Path, monkeypat
         assert time.monotonic() - began < 8
 
 
-def test_a_hub_that_stops_sending_is_given_up(
+def test_a_hub_that_stops_sending_is_given_up_and_its_part_kept(
     tmp_path: Path, hub: LoopbackHub, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapters.hub, "PATIENCE_SECONDS", 1.0)
-    hub.cut = 1_000
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100_000)
+    hub.cut = 500_000
+    weights = weights_of(published)
     with pytest.raises(EngineUnavailable):
-        fetch(weights_of(published), tmp_path / "models", Hub(hub.url), silent)
+        fetch(weights, tmp_path / "models", Hub(hub.url), silent)
     assert not (tmp_path / "models" / "tiny").exists()
+    hub.cut = 0
+    hub.ranges.clear()
+    fetch(weights, tmp_path / "models", Hub(hub.url), silent)
+    assert hub.ranges == ["bytes=500000-"]
+    assert list(verify(tmp_path / "models" / "tiny", weights)) == []
+
+
+def test_a_part_of_something_else_is_not_taken_up(tmp_path: Path, hub: LoopbackHub, published: Path) -> None:
+    weights = weights_of(published)
+    part = tmp_path / "models" / ".tiny.part" / "deep" / "model.bin.incomplete"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(100_000))
+    with pytest.raises(EngineUnavailable, match="does not have its checksum"):
+        fetch(weights, tmp_path / "models", Hub(hub.url), silent)
+    fetch(weights, tmp_path / "models", Hub(hub.url), silent)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(2_000_000))
+    fetch(weights, tmp_path / "models", Hub(hub.url), silent, again=True)
+    assert list(verify(tmp_path / "models" / "tiny", weights)) == []
 
 
 def test_what_does_not_fit_is_refused_before_the_first_byte(
@@ -257,7 +279,12 @@ def test_the_hub_is_told_nothing_of_the_machine(tmp_path: Path, hub: LoopbackHub
     fetch(weights_of(published, known=False), tmp_path / "models", Hub(hub.url), silent)
     assert hub.agents
     for agent in hub.agents:
-        assert {part.strip().partition("/")[0] for part in agent.split(";")} <= {"unknown", "hf_hub", "python"}
+        assert {part.strip().partition("/")[0] for part in agent.split(";")} <= {
+            "unknown",
+            "hf_hub",
+            "python",
+            "colloquy",
+        }
 
 
 # Verifying

@@ -183,9 +183,7 @@ def voices_of(sizes: list[int], noise: float, seed: int = 0) -> tuple[NDArray[np
 def test_a_subset_finds_the_speakers_that_all_voices_find(noise: float) -> None:
     points, truth = voices_of([900, 700, 500, 60], noise)
     everyone = np.arange(len(points))
-    whole, few = (
-        centroids_of(points, everyone, AHC, Path(), (1, 20), subset=subset)[0] for subset in (len(points), 600)
-    )
+    whole, few = (centroids_of(points, everyone, AHC, Path(), (1, 20), limit=limit)[0] for limit in (len(points), 600))
     for found in (whole, few):
         labels = distances(points, found).argmin(axis=1)
         assert len(found) == 4
@@ -195,8 +193,8 @@ def test_a_subset_finds_the_speakers_that_all_voices_find(noise: float) -> None:
 @pytest.mark.parametrize(("bounds", "count"), [((1, 2), 2), ((6, 9), 6), ((3, 3), 3), ((1, 1), 1)])
 def test_counts_are_forced_on_a_subset_too(bounds: tuple[int, int], count: int) -> None:
     points, _ = voices_of([400, 300, 200, 100], 0.5)
-    for subset in (300, 5_000):
-        assert len(centroids_of(points, np.arange(len(points)), AHC, Path(), bounds, subset=subset)[0]) == count
+    for limit in (300, 5_000):
+        assert len(centroids_of(points, np.arange(len(points)), AHC, Path(), bounds, limit=limit)[0]) == count
 
 
 def test_a_bayesian_mixture_drops_the_speakers_that_it_does_not_need(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from adapters.diarization.executor.exported import Clustering
 from adapters.diarization.executor.merging import Labels, Tree, Vectors, joined, merged, unit
 from adapters.diarization.executor.voices import Spoken
 
-_SUBSET = 1_500
-"""Voices that are compared with each other: 25 minutes of a conversation, in a tenth of a second and 50 MB."""
+_ALL = 1_500
+"""Voices up to which all are compared with each other, as the original does: 25 minutes of a conversation."""
+_SUBSET = 1_000
+"""Voices that stand for more than that: of one per cent of them ten, in half the time of 1,500."""
 _ENOUGH = 0.2
 """Share of a window that a voice must have for itself to be one that speakers are made of."""
 _SHARE = 0.005
@@ -59,11 +61,11 @@ def centroids_of(
     folder: Path,
     bounds: tuple[int, int],
     *,
-    subset: int = _SUBSET,
+    limit: int = _ALL,
 ) -> tuple[NDArray[np.float64], bool]:
     """Find the speakers' centroids by the vectors in `training`, and whether the bounds forced their number."""
     least, most = (max(1, min(len(training), bound)) for bound in bounds)
-    chosen = spread(training, subset)
+    chosen = training if len(training) <= limit else spread(training, min(limit, _SUBSET))
     few = vectors[chosen]
     forced, whole = False, len(chosen) == len(training)
     if given.kind == "vbx":
@@ -81,9 +83,7 @@ def centroids_of(
 
 
 def spread(of: Labels, count: int) -> Labels:
-    """Take at most `count`, evenly spread over time."""
-    if len(of) <= count:
-        return of
+    """Take `count`, evenly spread over time."""
     return of[np.linspace(0, len(of) - 1, count).round().astype(np.int64)]
 
 

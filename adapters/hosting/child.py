@@ -33,9 +33,9 @@ class EngineChild:
     starts a fresh one. `device` names the device that an adapter computes on.
 
     When memory runs out, the child is replaced by one with a reduced adapter, where the adapter is `Reducible`, and the
-    call repeated. The reduced one then stays, through crashes and cancellations too, until its child is ended for
-    idleness, recycled or closed, or `hosting.reduced_seconds` have passed: what took the memory may then be gone. When
-    even the last step is too much, that call is at fault, and the next one starts at the top again.
+    call repeated. The reduced one then stays, in fresh children too, until it was idle for its time or closed, or
+    `hosting.reduced_seconds` have passed: what took the memory may then be gone. When even the last step is too much,
+    that call is at fault, and the next one starts at the top again.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class EngineChild:
     def _recycle(self, process: ChildProcess) -> None:
         if self._hosting.worn(process.calls, process.memory):
             self._log.info("engine child recycled", calls=process.calls, memory=process.memory)
-            self._retire()
+            self._drop()
 
     def _rest(self) -> None:
         """Have the child ended when it has been idle for its time."""
@@ -163,7 +163,7 @@ class EngineChild:
             return
         self._idle_since = time.monotonic()
         if seconds == 0:
-            self._retire()
+            self._drop()
         else:
             _CLOCKS.wind(self._end_idle, seconds)
 

@@ -11,6 +11,12 @@ _OUT_OF_MEMORY = (
 _STICKY = ("cuda error", "cuda failed with error", "device-side assert", "illegal memory access", "launch failure")
 """CUDA states that only a new process leaves (cudaErrorAssert: "the process must be terminated and relaunched")."""
 
+_NEVER = (
+    "no cuda-capable device", "driver version is insufficient", "no kernel image", "invalid device ordinal",
+    "cuda is not available",
+)  # fmt: skip
+"""There is no such device here, or none that these libraries can use: a new process helps as little as the old one."""
+
 
 def out_of_memory(text: str) -> bool:
     """Whether the text says that memory ran out."""
@@ -19,4 +25,6 @@ def out_of_memory(text: str) -> bool:
 
 def sticky(text: str) -> bool:
     """Whether the text says that every later call in the same process would fail too."""
-    return not out_of_memory(text) and any(symptom in text.lower() for symptom in _STICKY)
+    lower = text.lower()
+    curable = not out_of_memory(text) and not any(symptom in lower for symptom in _NEVER)
+    return curable and any(symptom in lower for symptom in _STICKY)

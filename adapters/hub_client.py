@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # The hub is asked for files and told nothing of this machine; engines' children have it in their environment.
 constants.HF_HUB_DISABLE_TELEMETRY = True
+# What has arrived is written in pieces this large; of its own ten megabytes a slow line needs minutes for one.
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 18
 _ANSWER_SECONDS = 10.0
 _CAUSES = 10
 """More than a client wraps; errors may go round in circles."""

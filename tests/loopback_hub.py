@@ -26,6 +26,7 @@ class LoopbackHub:
     lie: bool = False
     cut: int = 0
     hang: float = 0.0
+    pause: float = 0.0
     small_tags: bool = False
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
@@ -125,6 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.cut and len(body) > self.hub.cut:
             self.wfile.write(body[start : self.hub.cut])
             self.wfile.flush()
+            time.sleep(self.hub.pause)
             self.close_connection = True
             self.connection.close()
         else:

@@ -3,6 +3,8 @@
 import json
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,8 @@ from adapters.catalogue import CATALOGUE
 from adapters.catalogue.shelf import MANIFEST, Manifest, find, verify
 from adapters.hub import Hub, fetch
 from domain.errors import EngineUnavailable
+from tests.adapters.processes import wait_until
+from tests.contracts.transcription import ROOT
 from tests.loopback_hub import COMMIT, LoopbackHub, loopback_hub, weights_of
 
 NOWHERE = Path("/nonexistent")
@@ -221,6 +225,34 @@ def test_a_hub_that_stops_sending_is_given_up_and_its_part_kept(
     fetch(weights, tmp_path / "models", Hub(hub.url), silent)
     assert hub.ranges == ["bytes=500000-"]
     assert list(verify(tmp_path / "models" / "tiny", weights)) == []
+
+
+_FETCH = """
+import sys
+from pathlib import Path
+from adapters.hub import Hub, fetch
+from tests.adapters.processes import wait_until
+from tests.contracts.transcription import ROOT
+from tests.loopback_hub import weights_of
+fetch(weights_of(Path(sys.argv[1])), Path(sys.argv[2]), Hub(sys.argv[3]), lambda *_: None)
+"""
+
+
+def test_a_download_whose_process_was_killed_goes_on_where_it_was(
+    tmp_path: Path, hub: LoopbackHub, published: Path
+) -> None:
+    hub.cut, hub.pause = 600_000, 20.0
+    part = tmp_path / "models" / ".tiny.part" / "deep" / "model.bin.incomplete"
+    with subprocess.Popen(
+        [sys.executable, "-c", _FETCH, published, tmp_path / "models", hub.url], cwd=ROOT
+    ) as fetching:
+        wait_until(lambda: part.exists() and part.stat().st_size > 0, seconds=15)
+        fetching.kill()
+    there = part.stat().st_size
+    hub.cut, hub.pause = 0, 0.0
+    fetch(weights_of(published), tmp_path / "models", Hub(hub.url), silent)
+    assert hub.ranges == [f"bytes={there}-"]
+    assert list(verify(tmp_path / "models" / "tiny", weights_of(published))) == []
 
 
 def test_a_part_of_something_else_is_not_taken_up(tmp_path: Path, hub: LoopbackHub, published: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from application.ports.asr import TranscriptionEngine
+from application.ports.asr import EngineCapabilities, TranscriptionEngine
 from application.ports.blobs import BlobStore
 from application.ports.diarization import DiarizationEngine
 from application.ports.persistence import NewUnitOfWork
@@ -58,10 +58,7 @@ class SubmitTranscription:
             EngineUnavailable: the model is known, but its weights are not here.
         """
         able = self._asr.capabilities()
-        if options.model and options.model not in able.models:
-            if reason := self._absent_models.get(options.model):
-                raise EngineUnavailable(f"model '{options.model}' is not available: {reason}")
-            raise ModelNotFound(f"there is no model '{options.model}'; there is: {', '.join(able.models)}")
+        self._check_presence(options, able)
         for language in (options.language, *options.languages):
             if able.languages is not None and language.partition("-")[0] not in {"auto", *able.languages}:
                 raise InvalidOptions(f"{able.engine} cannot transcribe '{language}'", code="unsupported_language")
@@ -78,6 +75,17 @@ class SubmitTranscription:
         most = self._diarizer.capabilities().max_speakers
         if wanted > most:
             raise InvalidOptions(f"at most {most} speakers can be told apart")
+
+    def _check_presence(self, options: TranscriptionOptions, able: EngineCapabilities) -> None:
+        """Refuse what would be accepted now, wait, and then fail for want of weights."""
+        if options.model and options.model not in able.models:
+            if reason := self._absent_models.get(options.model):
+                raise EngineUnavailable(f"model '{options.model}' is not available: {reason}")
+            raise ModelNotFound(f"there is no model '{options.model}'; there is: {', '.join(able.models)}")
+        if able.absent and options.model in {"", able.models[0]}:
+            raise EngineUnavailable(f"model '{able.models[0]}' is not available: {able.absent}")
+        if options.diarization and (absent := self._diarizer.capabilities().absent):
+            raise EngineUnavailable(f"speakers cannot be told apart: {absent}; diarization=false does without")
 
     async def __call__(self, submission: Submission, media: AsyncIterable[bytes] | Path) -> Task:
         """Store `media` and create the task; a path is a finished file on our own disk, which is moved.

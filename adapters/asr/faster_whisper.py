@@ -86,6 +86,7 @@ class FasterWhisperEngine(TranscriptionEngine):
         weights = self._weights(self._default)
         languages = LANGUAGES if weights is None else languages_of(weights)
         others = [name for name in MODELS if name != default and (self._allow_download or self._weights(name))]
+        here = weights is not None or (self._allow_download and default in MODELS)
         return EngineCapabilities(
             engine="faster_whisper",
             models=(default, *others) if languages is LANGUAGES else (default,),
@@ -96,6 +97,7 @@ class FasterWhisperEngine(TranscriptionEngine):
             transcribe_only=_TRANSCRIBE_ONLY,
             initial_prompt=True,
             hotwords=True,
+            absent="" if here else "its weights are not on this machine",
         )
 
     def load(self) -> None:

@@ -5,6 +5,7 @@ It must not import its vendor before the first call, nor ask the network for any
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,11 @@ class SherpaOnnxEngine(TranscriptionEngine):
             for name in NAMES
             if name != default and (self._allow_download or self._folder(name)) and self._languages(name) == languages
         ]
-        return EngineCapabilities(engine="sherpa_onnx", models=(default, *others), languages=languages)
+        here = self._folder(default) or (self._allow_download and default in NAMES)
+        absent = "" if here else "its weights are not on this machine"
+        if find_spec("sherpa_onnx") is None:
+            absent = "sherpa-onnx is not installed"
+        return EngineCapabilities(engine="sherpa_onnx", models=(default, *others), languages=languages, absent=absent)
 
     def load(self) -> None:
         """Load the default model ahead of the first call; downloads nothing."""

@@ -6,6 +6,7 @@ It must not import its vendor before the first call, nor hold more of a long rec
 import ctypes
 import functools
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ class PyannoteDiarizer(DiarizationEngine):
         options = self._options
         return DiarizerCapabilities(
             engine="pyannote", model=name_of(options.model), device=self._device(), max_speakers=options.max_speakers,
-            embeds=True,
+            embeds=True, absent=self._absent(),
         )  # fmt: skip
 
     def reduced(self) -> "tuple[PyannoteDiarizer, str] | None":
@@ -173,6 +174,14 @@ class PyannoteDiarizer(DiarizationEngine):
                     raise
                 raise EngineUnavailable(f"the pipeline '{folder.name}' is damaged or of another version") from exc
         return self._loaded
+
+    def _absent(self) -> str:
+        model = self._options.model
+        if not all(map(find_spec, ("torch", "pyannote", "pyannote.audio"))):
+            return "pyannote.audio is not installed"
+        fetched = self._options.allow_download and published(model) is not None
+        here = fetched or find_pipeline(model, self._options.models_dir) is not None
+        return "" if here else "the weights of pyannote are not on this machine"
 
     def _batches(self) -> tuple[int, int]:
         options = self._options

@@ -7,6 +7,7 @@ anything it was not allowed to download.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,8 +61,14 @@ class SherpaOnnxDiarizer(DiarizationEngine):
 
     def capabilities(self) -> DiarizerCapabilities:
         """All hints are honoured, and its voices can be compared."""
+        here = find_networks(self._model, self._models_dir) or (self._allow_download and self._model in NAMES)
+        absent = "" if here else "the weights of sherpa-onnx are not on this machine"
         return DiarizerCapabilities(
-            engine="sherpa_onnx", model=Path(self._model).name, max_speakers=self._max_speakers, embeds=True
+            engine="sherpa_onnx",
+            model=Path(self._model).name,
+            max_speakers=self._max_speakers,
+            embeds=True,
+            absent=absent if find_spec("sherpa_onnx") else "sherpa-onnx is not installed",
         )
 
     def reduced(self) -> "tuple[SherpaOnnxDiarizer, str] | None":

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from adapters.scripted.diarizer import ScriptedDiarizer
 from adapters.scripted.engine import ScriptedEngine
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
-from domain.errors import InvalidOptions
+from domain.errors import EngineUnavailable, InvalidOptions
 from domain.media import DecodedAudio
 from domain.options import Goal, TranscriptionOptions
 from domain.span import Span
@@ -105,3 +106,21 @@ async def test_what_the_engine_cannot_do_is_refused(
     with pytest.raises(InvalidOptions, match=why):
         Installation(tmp_path).submit().check(options())
     Installation(tmp_path).submit().check(TranscriptionOptions(languages=("de",)))
+
+
+async def test_what_could_only_fail_later_is_refused_at_once(tmp_path: Path, interpreter: Interpreter) -> None:
+    check = Installation(tmp_path).submit().check
+    interpreter.able = replace(ABLE, absent="its weights are not on this machine")
+    for options in (TranscriptionOptions(), TranscriptionOptions(model="large")):
+        with pytest.raises(EngineUnavailable, match="'large' is not available: its weights"):
+            check(options)
+    check(TranscriptionOptions(model="turbo"))
+
+
+async def test_o05_a_diarizer_without_weights_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = replace(ScriptedDiarizer().capabilities(), absent="its weights are not on this machine")
+    monkeypatch.setattr(ScriptedDiarizer, "capabilities", lambda _: absent)
+    check = Installation(tmp_path).submit().check
+    with pytest.raises(EngineUnavailable, match="diarization=false does without"):
+        check(TranscriptionOptions())
+    check(TranscriptionOptions(diarization=False))

@@ -52,11 +52,13 @@ class PyannoteOnnxDiarizer(DiarizationEngine):
 
     def capabilities(self) -> DiarizerCapabilities:
         """Name the pipeline as the settings do; a path must not reach callers."""
+        here = find_exported(self._options.model, self._options.models_dir)
         return DiarizerCapabilities(
             engine="pyannote_onnx",
             model=Path(self._options.model).name,
             max_speakers=self._options.max_speakers,
             embeds=True,
+            absent="" if here else "pyannote's networks are not here as ONNX files",
         )
 
     def load(self) -> None:

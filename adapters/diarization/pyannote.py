@@ -176,12 +176,14 @@ class PyannoteDiarizer(DiarizationEngine):
         return self._loaded
 
     def _absent(self) -> str:
-        model = self._options.model
+        model, entry = self._options.model, published(self._options.model)
         if not all(map(find_spec, ("torch", "pyannote", "pyannote.audio"))):
             return "pyannote.audio is not installed"
-        fetched = self._options.allow_download and published(model) is not None
-        here = fetched or find_pipeline(model, self._options.models_dir) is not None
-        return "" if here else "the weights of pyannote are not on this machine"
+        if find_pipeline(model, self._options.models_dir) or (
+            entry and self._options.allow_download and (self._hub.token or not entry.gated)
+        ):
+            return ""
+        return "the weights of pyannote are not on this machine"
 
     def _batches(self) -> tuple[int, int]:
         options = self._options

@@ -61,9 +61,17 @@ def choose_diarizer(settings: Settings, ask_hub: Callable[[Settings], bool] | No
     weights are here, which are never fetched unasked; else sherpa-onnx when it is installed and its weights are here or
     can be had; else the built-in acoustic one.
     """
-    if settings.diarization.engine != "auto":
-        return Choice(settings.diarization.engine, "named by DIARIZATION_ENGINE")
     model = settings.diarization.model
+    if settings.diarization.engine != "auto":
+        named = Choice(settings.diarization.engine, "named by DIARIZATION_ENGINE")
+        if (
+            named.engine == "pyannote"
+            and not settings.models.download
+            and not find_pipeline(model, settings.models_dir)
+        ):
+            fix = f"bring '{model}' into {settings.models_dir} (README: Models), or allow MODELS_DOWNLOAD"
+            return Choice(named.engine, f"{named.reason}, but its weights '{name_of(model)}' are not here", fix)
+        return named
     gpu = settings.diarization.device.startswith("cuda")
     if not gpu and (folder := find_exported(model, settings.models_dir)):
         return Choice("pyannote_onnx", f"'{name_of(model)}' is here as ONNX: {folder}")

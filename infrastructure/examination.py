@@ -27,6 +27,8 @@ _MODULES = {
     "sherpa_onnx": "sherpa_onnx", "pyannote": "pyannote.audio",
 }  # fmt: skip
 """What an engine cannot do without."""
+_EXTRAS = {"pyannote.audio": "pip install -c constraints.txt -c constraints-engines.txt -e '.[pyannote]'"}
+"""How to install what works with few versions of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _package(name: str, purpose: str, otherwise: Literal["gap", "broken"]) -> Fi
     try:
         return Finding("ok", name, f"{version(name)}; {purpose}")
     except PackageNotFoundError:
-        return Finding(otherwise, name, f"not installed; {purpose}", f"pip install {name}")
+        return Finding(otherwise, name, f"not installed; {purpose}", _EXTRAS.get(name, f"pip install {name}"))
 
 
 def _confinement() -> Finding:
@@ -99,6 +101,7 @@ def _confinement() -> Finding:
 def _engine(part: str, setting: str, wanted: str, choice: Choice) -> Iterator[Finding]:
     module = _MODULES.get(choice.engine)
     if module is not None and not installed(module):
-        yield Finding("broken", part, f"{setting}={wanted} needs {module}", f"pip install {module.replace('_', '-')}")
+        fix = _EXTRAS.get(module, f"pip install {module.replace('_', '-')}")
+        yield Finding("broken", part, f"{setting}={wanted} needs {module}", fix)
         return
     yield Finding("gap" if choice.fix else "ok", part, f"{choice.engine}: {choice.reason}", choice.fix)

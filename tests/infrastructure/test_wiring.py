@@ -87,6 +87,9 @@ def test_auto_takes_pyannote_where_it_is_installed_and_its_weights_are(
     chosen = settings(tmp_path, DIARIZATION_MODEL="ours")
     monkeypatch.setattr(engine_choice, "installed", lambda module: module != "sherpa_onnx")
     assert choose_diarizer(chosen).engine == "acoustic"
+    named = choose_diarizer(settings(tmp_path, DIARIZATION_MODEL="ours", DIARIZATION_ENGINE="pyannote"))
+    assert named.engine == "pyannote"
+    assert "ours" in named.fix
     (tmp_path / "models" / "ours").mkdir(parents=True)
     (tmp_path / "models" / "ours" / "config.yaml").write_text("pipeline: {}")
     choice = choose_diarizer(chosen)

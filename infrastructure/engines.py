@@ -8,7 +8,8 @@ from adapters.asr.faster_whisper import FasterWhisperEngine
 from adapters.asr.openai_compatible import OpenAICompatibleEngine
 from adapters.asr.sherpa import SherpaOnnxEngine
 from adapters.diarization.executor.engine import ExecutorOptions, PyannoteOnnxDiarizer
-from adapters.diarization.pyannote import PyannoteDiarizer, PyannoteOptions
+from adapters.diarization.pyannote import PyannoteDiarizer
+from adapters.diarization.pyannote_options import PyannoteOptions
 from adapters.diarization.sherpa import SherpaOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.hosting.policy import Hosting

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from adapters.asr.sherpa import SherpaOnnxEngine
-from adapters.diarization.pyannote import PyannoteDiarizer, PyannoteOptions
+from adapters.diarization.pyannote import PyannoteDiarizer
+from adapters.diarization.pyannote_options import PyannoteOptions
 from adapters.diarization.sherpa import SherpaOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine
 from adapters.hosting.policy import Hosting

@@ -18,7 +18,8 @@ from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from adapters.catalogue import CATALOGUE
-from adapters.diarization.pyannote import PyannoteDiarizer, PyannoteOptions
+from adapters.diarization.pyannote import PyannoteDiarizer
+from adapters.diarization.pyannote_options import PyannoteOptions
 from adapters.hosting.hosted import HostedDiarizationEngine
 from adapters.hosting.policy import Hosting
 from adapters.hub import Hub
@@ -266,7 +267,9 @@ def test_less_memory_is_needed_step_by_step(models: Path) -> None:
         engine, sentence = less
         sentences.append(sentence)
     assert sentences == [
-        "a batch of 4 instead of 16 voices", "a batch of 1 instead of 4 voices", "the CPU instead of cuda:1",
+        "a batch of 4 instead of 16 voices, for want of memory",
+        "a batch of 1 instead of 4 voices, for want of memory",
+        "computed on the CPU instead of cuda:1, for want of memory",
     ]  # fmt: skip
     assert isinstance(engine, PyannoteDiarizer)
     assert engine.capabilities().device == "cpu"
@@ -280,7 +283,8 @@ def guard(event, arguments):
         seen.append((event, str(arguments[1:3])))
 sys.addaudithook(guard)
 from pathlib import Path
-from adapters.diarization.pyannote import PyannoteDiarizer, PyannoteOptions
+from adapters.diarization.pyannote import PyannoteDiarizer
+from adapters.diarization.pyannote_options import PyannoteOptions
 from application.ports.diarization import DiarizationRequest
 from domain.media import DecodedAudio
 from domain.span import Span
@@ -313,7 +317,8 @@ def test_nothing_is_sent_anywhere(models: Path, call: DecodedAudio) -> None:
 _PEAK = """
 import sys
 from pathlib import Path
-from adapters.diarization.pyannote import PyannoteDiarizer, PyannoteOptions
+from adapters.diarization.pyannote import PyannoteDiarizer
+from adapters.diarization.pyannote_options import PyannoteOptions
 from application.ports.diarization import DiarizationRequest
 from domain.media import DecodedAudio
 from domain.span import Span

@@ -28,7 +28,7 @@ from tests.faults import FAULTS, Hosted, StruckDetector, StruckDiarizer, StruckR
 from tests.recordings import looped
 
 WHISPER, EXECUTOR = (Path(__file__).parents[1] / "data" / name for name in ("small-whisper", "small-executor"))
-SLOW = Script.parse("sleep:0.5; leak:40")
+SLOW = Script.parse("sleep:0.3; leak:40")
 HOSTING = Hosting(threads=1, stall_seconds=1.0)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60), pytest.mark.parametrize("code", FAULTS)]
@@ -86,12 +86,12 @@ async def two_attempts_and_a_job(installation: Installation, recording: Path, co
 async def test_the_voice_activity_detectors_child(code: str, hosted: Callable[[Hosted], Any], tmp_path: Path) -> None:
     detector = StruckDetector(hosted(HostedVoiceActivityDetector(SileroVad(), HOSTING)))
     detector.fault = FAULTS[code]
-    recording = looped(tmp_path / "long.wav", 60)
+    recording = looped(tmp_path / "long.wav", 30)
     await two_attempts_and_a_job(Installation(tmp_path, vad=detector), recording, code)
     assert_struck(detector)
 
 
-@pytest.mark.parametrize(("engine", "seconds"), [(whisper, 20), (PocketSphinxEngine, 4), (scripted, 10)])
+@pytest.mark.parametrize(("engine", "seconds"), [(whisper, 10), (PocketSphinxEngine, 3), (scripted, 6)])
 async def test_a_recognisers_child(
     code: str, engine: Callable[[], Any], seconds: int, hosted: Callable[[Hosted], Any], tmp_path: Path
 ) -> None:
@@ -102,7 +102,7 @@ async def test_a_recognisers_child(
     assert_struck(recogniser)
 
 
-@pytest.mark.parametrize(("engine", "seconds"), [(AcousticDiarizer, 20), (executor, 20), (scripted_diarizer, 10)])
+@pytest.mark.parametrize(("engine", "seconds"), [(AcousticDiarizer, 10), (executor, 10), (scripted_diarizer, 6)])
 async def test_a_diarizers_child(
     code: str, engine: Callable[[], Any], seconds: int, hosted: Callable[[Hosted], Any], tmp_path: Path
 ) -> None:

@@ -37,6 +37,8 @@ from infrastructure.database import connect
 from infrastructure.engine_choice import absent_models, choose_asr, choose_diarizer
 from infrastructure.engines import (
     Hosts,
+    asr_threads,
+    diarizer_threads,
     executor_diarizer,
     faster_whisper,
     hosting,
@@ -91,13 +93,13 @@ class Container(containers.DeclarativeContainer):
     asr = providers.ThreadSafeSingleton(
         HostedTranscriptionEngine,
         bare_asr,
-        providers.Factory(hosting, settings, settings.provided.asr.threads),
+        providers.Factory(hosting, settings, providers.Factory(asr_threads, settings)),
         devices,
     )
     diarizer = providers.ThreadSafeSingleton(
         HostedDiarizationEngine,
         bare_diarizer,
-        providers.Factory(hosting, settings, settings.provided.diarization.threads),
+        providers.Factory(hosting, settings, providers.Factory(diarizer_threads, settings)),
         devices,
     )
     vad = providers.ThreadSafeSingleton(

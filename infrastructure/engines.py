@@ -49,12 +49,22 @@ class Hosts:
             host.close()
 
 
+def asr_threads(settings: Settings) -> int:
+    """How many CPU threads recognition has: those named, or all cores."""
+    return settings.asr.threads or len(os.sched_getaffinity(0))
+
+
+def diarizer_threads(settings: Settings) -> int:
+    """How many CPU threads diarization has: those named, or half of the cores."""
+    return settings.diarization.threads or max(1, len(os.sched_getaffinity(0)) // 2)
+
+
 def hosting(settings: Settings, threads: int) -> Hosting:
-    """How an engine's process is run; 0 threads means one for each core."""
+    """How an engine's process is run on so many CPU threads."""
     engine = settings.engine
     return Hosting(
         environment=inherited_environment(),
-        threads=threads or os.cpu_count() or 1,
+        threads=threads,
         downloads=settings.models.download,
         preload=True,
         stall_seconds=engine.stall_seconds,
@@ -73,7 +83,7 @@ def faster_whisper(settings: Settings) -> FasterWhisperEngine:
         models_dir=settings.models_dir,
         device=asr.device,
         compute_type=asr.compute_type,
-        threads=asr.threads or os.cpu_count() or 1,
+        threads=asr_threads(settings),
         batch_size=asr.batch_size,
         beam_size=asr.beam_size,
         cpu_fallback=settings.engine.cpu_fallback,
@@ -120,7 +130,7 @@ def executor_diarizer(settings: Settings) -> PyannoteOnnxDiarizer:
             model=diarization.model,
             models_dir=settings.models_dir,
             fast=diarization.mode == "fast",
-            threads=diarization.threads or os.cpu_count() or 1,
+            threads=diarizer_threads(settings),
             max_speakers=diarization.max_speakers,
         )
     )
@@ -132,7 +142,7 @@ def sherpa_recogniser(settings: Settings) -> SherpaOnnxEngine:
     return SherpaOnnxEngine(
         models_dir=settings.models_dir,
         model=asr.sherpa_model,
-        threads=asr.threads or os.cpu_count() or 1,
+        threads=asr_threads(settings),
         allow_download=settings.models.download,
         hub=_hub(settings),
     )
@@ -144,7 +154,7 @@ def sherpa_diarizer(settings: Settings) -> SherpaOnnxDiarizer:
     return SherpaOnnxDiarizer(
         models_dir=settings.models_dir,
         model=diarization.sherpa_model,
-        threads=diarization.threads or os.cpu_count() or 1,
+        threads=diarizer_threads(settings),
         max_speakers=diarization.max_speakers,
         threshold=diarization.sherpa_threshold,
         allow_download=settings.models.download,

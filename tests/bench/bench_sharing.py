@@ -9,7 +9,6 @@ import argparse
 import tempfile
 import threading
 import time
-from os import cpu_count
 from pathlib import Path
 
 from adapters.asr.faster_whisper import FasterWhisperEngine
@@ -23,6 +22,7 @@ from domain.media import DecodedAudio
 from domain.span import Span
 from domain.speaker import SpeakerHints
 from domain.windows import plan_windows
+from infrastructure.engines import asr_threads, diarizer_threads
 from infrastructure.load_settings import load_settings
 from tests.bench.bench_asr import decoded
 from tests.recordings import looped
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=WHISPER)
     options = parser.parse_args()
     settings = load_settings({})
-    default = ((settings.asr.threads or cpu_count() or 1), (settings.diarization.threads or cpu_count() or 1), True)
+    default = (asr_threads(settings), diarizer_threads(settings), True)
     ways = WAYS if default in WAYS else (*WAYS, default)
     pairs = {way[:2]: Pair(options.model, *way[:2]) for way in ways}
     best: dict[tuple[int, int, bool], tuple[float, float, float]] = {}

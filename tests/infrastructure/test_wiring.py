@@ -9,6 +9,7 @@ from infrastructure import engine_choice
 from infrastructure.container import Container
 from infrastructure.engine_choice import Choice, absent_models, choose_asr, choose_diarizer
 from infrastructure.engines import hosting, pyannote_diarizer
+from infrastructure.engines import asr_threads, diarizer_threads
 from infrastructure.load_settings import load_settings
 from infrastructure.settings import Settings
 from infrastructure.startup import prepare
@@ -122,3 +123,14 @@ def test_the_hubs_token_is_in_no_environment(tmp_path: Path) -> None:
     chosen = settings(tmp_path, **PROFILES["pyannote"])
     assert "hf_hush" not in str(hosting(chosen, 1).child_environment())
     assert "hf_hush" not in repr(vars(pyannote_diarizer(chosen)))
+
+
+def test_recognition_may_use_all_cores_and_diarization_half_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cores, (recognition, diarization) in {1: (1, 1), 2: (2, 1), 3: (3, 1), 8: (8, 4)}.items():
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        chosen = settings(tmp_path)
+        assert (asr_threads(chosen), diarizer_threads(chosen)) == (recognition, diarization)
+    named = settings(tmp_path, ASR_THREADS="5", DIARIZATION_THREADS="3")
+    assert (asr_threads(named), diarizer_threads(named)) == (5, 3)

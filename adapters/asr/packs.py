@@ -1,7 +1,7 @@
 """Putting stretches of speech end to end, so that an engine with a window of fixed length hears no silence."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,20 +41,32 @@ class Pack:
         return np.concatenate([samples(audio, part) for part in self.parts])
 
 
-def packs(parts: Iterable[Span], *, longest: int, reach: int | None = None) -> tuple[Pack, ...]:
+Cut = Callable[[Span, int], int | None]
+"""Gives a place to cut a part at that leaves at most so many ms before it, or None where there is no good one."""
+
+
+def packs(
+    parts: Iterable[Span], *, longest: int, reach: int | None = None, cut: Cut = lambda _part, _room: None
+) -> tuple[Pack, ...]:
     """Fill packs of at most `longest` ms in order; parts more than `reach` ms apart are never in one.
 
     >>> [pack.duration for pack in packs([Span(0, 20), Span(50, 60), Span(90, 95)], longest=30)]
     [30, 5]
+    >>> [pack.duration for pack in packs([Span(0, 20), Span(50, 68)], longest=30, cut=lambda part, room: 58)]
+    [28, 10]
     """
     made: list[list[Span]] = []
     room = 0
     for part in parts:
+        rest = part
         near = made and (reach is None or part.start - made[-1][-1].end <= reach)
-        if near and part.duration <= room:
-            made[-1].append(part)
+        if near and part.duration > room and (at := cut(part, room)) is not None:
+            made[-1].append(Span(part.start, at))
+            rest, room = Span(at, part.end), 0
+        if near and rest.duration <= room:
+            made[-1].append(rest)
         else:
-            made.append([part])
+            made.append([rest])
             room = longest
-        room -= part.duration
+        room -= rest.duration
     return tuple(Pack(tuple(pack)) for pack in made)

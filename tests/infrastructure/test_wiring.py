@@ -8,8 +8,7 @@ from dependency_injector import providers
 from infrastructure import engine_choice
 from infrastructure.container import Container
 from infrastructure.engine_choice import Choice, absent_models, choose_asr, choose_diarizer
-from infrastructure.engines import hosting, pyannote_diarizer
-from infrastructure.engines import asr_threads, diarizer_threads
+from infrastructure.engines import asr_threads, diarizer_threads, hosting, pyannote_diarizer
 from infrastructure.load_settings import load_settings
 from infrastructure.settings import Settings
 from infrastructure.startup import prepare

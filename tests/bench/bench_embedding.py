@@ -1,12 +1,11 @@
-"""Voices for all windows beside pyannote.audio's own, `SpeakerDiarization.get_embeddings`: its work on a CPU, nearly all.
+"""Voices for all windows beside pyannote.audio's own `SpeakerDiarization.get_embeddings`, nearly all its work on a CPU.
 
 Bars (C1): the exact mode ≥ 6 x faster, every vector within 1e-4 and of cosine ≥ 0.9999; the fast mode ≥ 30 x. A
 full-size WeSpeaker ResNet34 with random weights hears 20 s of noise in windows of 10 s every second, each with three
 voices that talk at random. The peer hears 32 voices at once, as its published pipelines say; `--single` shows one at
-once beside it, the default of its class. Both take two threads, in one process, in rotation: the peer's one round of about half
-a minute between two of ours before and three after it, of which the median counts. `--rounds` repeats that. Processor
-time is told beside the clock's, for others on the same cores do not change it. Random weights cost what trained ones
-do; how near the fast mode comes for real voices they cannot tell.
+once beside it, the default of its class. Both take two threads, in one process, in rotation: the peer's one round of
+about half a minute has two of ours before it and three after it, of which the median counts. `--rounds` repeats that.
+Random weights cost what trained ones do; how near the fast mode comes for real voices they cannot tell.
 """
 
 import argparse

@@ -26,7 +26,7 @@ from domain.media import DecodedAudio
 from domain.span import Span
 from domain.speaker import SpeakerHints
 from tests.adapters.test_diarization import CALL, DATA, agreement, decoded, spans
-from tests.contracts.diarization import DiarizationContract
+from tests.contracts.diarization import DiarizationContract, DiarizerTraits
 
 SMALL = DATA / "small-executor"
 AHC = Clustering(kind="ahc", threshold=0.7, min_size=12)
@@ -47,18 +47,24 @@ def diarizer(*, fast: bool = False, model: str = SMALL.name, folder: Path = DATA
 
 
 class TestPyannoteOnnxDiarizer(DiarizationContract, adapter=PyannoteOnnxDiarizer):
+    traits = DiarizerTraits(follows=False)
+
     @pytest.fixture
     def engine(self) -> DiarizationEngine:
         return diarizer()
 
 
 class TestPyannoteOnnxDiarizerThatIsFast(DiarizationContract, adapter=PyannoteOnnxDiarizer):
+    traits = DiarizerTraits(follows=False)
+
     @pytest.fixture
     def engine(self) -> DiarizationEngine:
         return diarizer(fast=True)
 
 
 class TestPyannoteOnnxDiarizerInAChild(DiarizationContract, adapter=HostedDiarizationEngine):
+    traits = DiarizerTraits(follows=False)
+
     @pytest.fixture
     def engine(self) -> Iterator[DiarizationEngine]:
         hosted = HostedDiarizationEngine(diarizer(), Hosting(threads=1))

@@ -75,10 +75,16 @@ class Asr(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # Beside a diarizer of one thread, all cores took 0.7 to 1.3 times what one core fewer did, over runs of
     # tests/bench/bench_sharing.py on two busy cores: no difference. Without diarization, the cores are all its own.
     threads: Annotated[int, Meta(ge=0, le=256, description="CPU threads of the engine; 0 means all cores.")] = 0
-    # On two cores batches gain nothing, and a large model would report too seldom to be told from a hung one.
+    # A token costs all weights, for one chunk or four; but a large model on a CPU would report too seldom to be told
+    # from a hung one. tests/bench/bench_recognition.py has the gain.
     batch_size: Annotated[
-        int, Meta(ge=0, le=64, description="Chunks that faster-whisper decodes at once; 0 means 8 on a GPU, else 1.")
-    ] = 0
+        int,
+        Meta(
+            ge=0, le=64,
+            description="Chunks that faster-whisper decodes at once; 0 means 8 on a GPU, 4 on a CPU, 1 for models "
+            "larger than `small` there, and fewer where memory is short.",
+        ),
+    ] = 0  # fmt: skip
     beam_size: Annotated[int, Meta(ge=1, le=20, description="Width of the beam search.")] = 5
     # 25 languages, fewer errors than Whisper, and on a CPU several times its speed.
     sherpa_model: Annotated[

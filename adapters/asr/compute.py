@@ -8,6 +8,7 @@ import functools
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+_CGROUP = Path("/sys/fs/cgroup")
 _PREFERRED = {
     "cpu": ("int8", "int8_float32", "float32"),
     "cuda": ("int8_float16", "float16", "int8_float32", "float32"),
@@ -94,10 +95,9 @@ def _free_on_host() -> int | None:
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return None
-    group = Path("/sys/fs/cgroup")
     try:
-        limit = int((group / "memory.max").read_text(encoding="ascii"))
-        used = int((group / "memory.current").read_text(encoding="ascii"))
+        limit = int((_CGROUP / "memory.max").read_text(encoding="ascii"))
+        used = int((_CGROUP / "memory.current").read_text(encoding="ascii"))
     except (OSError, ValueError):  # no such limit
         return free
     return min(free, max(0, limit - used))

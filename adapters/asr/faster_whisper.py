@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from adapters.asr.compute import free_memory, pick_batch, pick_device, pick_lanes
 from adapters.asr.hub import fetch_weights
 from adapters.asr.less_memory import Footprint, reduced
@@ -164,8 +166,6 @@ class FasterWhisperEngine(TranscriptionEngine):
         return self._loaded
 
     def _load_anew(self, name: str, weights: Path) -> "_Loaded":
-        import structlog
-
         from adapters.asr.whisper import Whisper
 
         device, why_device = pick_device(self._asked_device)

@@ -87,6 +87,7 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
     except Exception as exc:  # noqa: BLE001 - whatever unpickling raises, the parent must learn of it
         connection.send(_failure(exc))
         return
+    _log_as_json()
     loaded = False
     if preload and isinstance(adapter, Loadable):
         try:
@@ -102,6 +103,15 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
             connection.send(Done(getattr(adapter, call.method)(*call.arguments, relay), relay.latest))
         except Exception as exc:  # noqa: BLE001 - whatever a vendor raises, the parent must learn of it
             connection.send(_failure(exc))
+
+
+def _log_as_json() -> None:
+    """Have what the adapter logs come out as lines that the parent can put into its own log."""
+    if structlog := sys.modules.get("structlog"):
+        structlog.configure(
+            processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+            logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        )
 
 
 def _failure(exc: Exception) -> Failed:

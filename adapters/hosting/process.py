@@ -4,6 +4,7 @@ It must not decide when a child has hung or shall be replaced.
 """
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -18,15 +19,18 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Self, cast
 
+import structlog
+
 from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Message, Ready
 from adapters.hosting.policy import Hosting
 from adapters.hosting.usage import memory_of, work_of
 
+_log = structlog.get_logger()
 LEAVE_SECONDS = 1.0
 _LOOK_SECONDS = 0.005
 _REAP_SECONDS = 5.0
 _TAIL_LINES = 40
-_LINE_CHARACTERS = 500
+_LINE_CHARACTERS = 1_000
 
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-starter")
 """All children are started by this one thread: the kernel takes a parent for dead when the *thread* that started the
@@ -176,6 +180,17 @@ class ChildProcess:
         with open(output, encoding="utf-8", errors="replace") as lines:
             while line := lines.readline(_LINE_CHARACTERS):
                 self._tail.append(line)
+                if line.startswith("{"):
+                    _relay(line)
+
+
+def _relay(line: str) -> None:
+    """Put into our own log what an adapter has logged in the child."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # somebody else's output
+        fields = json.loads(line)
+        event, level = fields.pop("event"), fields.pop("level")
+        if level in {"info", "warning", "error"}:
+            getattr(_log, level)(event, **fields)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ _VERSIONS = ("ctranslate2", "faster-whisper", "numpy", "onnxruntime", "pocketsph
 QUICK: dict[str, list[str] | str] = {
     "bench_long": ["1"],
     "bench_memory": ["--minutes", "20"],
+    "bench_recognition": ["--seconds", "120", "--rounds", "1"],
     "bench_overhead": "six minutes of waiting engines: `python -m tests.bench.bench_overhead`",
 }
 """What `--quick` gives a bench as arguments, or why it leaves it out."""

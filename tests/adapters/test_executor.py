@@ -1,6 +1,8 @@
 """The executor of exported pipelines: its contract, and its parts against what they stand for. No torch."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -277,3 +279,42 @@ def test_the_sizes_of_clusters_are_a_share_where_a_subset_stands_for_all() -> No
     found, _ = centroids_of(np.concatenate([points, stray]), np.arange(5_020), AHC, Path(), (1, 20))
     assert len(found) == 2, "20 of 5,020 voices are no speaker; clustering._SHARE says how many would be"
     assert clustering._SHARE * 5_020 > 20
+
+
+_EIGHT_HOURS = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from adapters.diarization.executor.clustering import speakers
+from adapters.diarization.executor.exported import Clustering, read_exported
+from adapters.diarization.executor.timeline import Timeline
+from adapters.diarization.executor.voices import Spoken
+network = read_exported(Path(sys.argv[1])).segmentation
+windows, people = 28_791, 20
+random = np.random.default_rng(0)
+started = time.perf_counter()
+active = np.zeros((windows, network.frames), np.uint8)
+active[:, :350], active[:, 250:500], active[:, 450:] = 1, active[:, 250:500] | 2, 2
+window, slot = np.repeat(np.arange(windows, dtype=np.int32), 2), np.tile(np.array([0, 1], np.int8), windows)
+who = (window // 7 + slot) % people
+centres = random.normal(size=(people, 256)).astype(np.float32)
+vectors = centres[who] + 0.3 * random.normal(size=(len(who), 256)).astype(np.float32)
+found = Spoken(window, slot, np.full(len(who), 0.4, np.float32), vectors)
+told = speakers(found, Clustering(kind="ahc", threshold=0.7, min_size=12), Path(), (1, 50))
+holders = np.full((windows, network.slots), -1, np.int8)
+holders[found.window, found.slot] = told.labels
+line = Timeline(network, windows)
+whole, single = line.turns(active, holders, line.talking(active))
+status = Path("/proc/self/status").read_text()
+print(len(told.centroids), len(whole), int(status.split("VmHWM:")[1].split()[0]) // 1024, time.perf_counter() - started)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_eight_hours_of_windows_are_clustered_and_laid_out_in_little_memory() -> None:
+    command = [sys.executable, "-c", _EIGHT_HOURS, str(SMALL)]
+    people, turns, megabytes, seconds = subprocess.check_output(command, text=True).split()
+    assert int(people) == 20
+    assert int(turns) > 1_000
+    assert int(megabytes) <= 500, f"{megabytes} MB, of which 60 are the voices; {seconds} s"

@@ -104,8 +104,11 @@ def test_its_turns_are_pyannotes_to_the_millisecond(
     assert len(answer.turns) > 5
     same(output.speaker_diarization, answer.turns, audio.duration)
     same(output.exclusive_speaker_diarization, answer.exclusive, audio.duration)
-    centroids = {tuple(np.round(row, 3).tolist()) for row in output.speaker_embeddings}
-    assert {tuple(np.round(row, 3).tolist()) for _, row in answer.centroids} == centroids
+    centroids = np.array([row for _, row in answer.centroids])
+    assert centroids.shape == output.speaker_embeddings.shape
+    apart = np.abs(centroids[:, None] - output.speaker_embeddings[None]).max(axis=2)
+    assert (apart.min(axis=0) < 1e-4).all()
+    assert (apart.min(axis=1) < 1e-4).all()
     folder = models / f"{layout}-onnx"
     pipeline = Pipeline(folder, read_exported(folder), fast=False, threads=2)
     active = pipeline.active(reader(audio), audio.duration * 16, lambda _: None)

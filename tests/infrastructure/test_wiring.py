@@ -8,7 +8,7 @@ from dependency_injector import providers
 from infrastructure import engine_choice
 from infrastructure.container import Container
 from infrastructure.engine_choice import Choice, absent_models, choose_asr, choose_diarizer
-from infrastructure.engines import asr_threads, diarizer_threads, hosting, pyannote_diarizer
+from infrastructure.engines import asr_threads, diarizer_threads, executor_diarizer, hosting, pyannote_diarizer
 from infrastructure.load_settings import load_settings
 from infrastructure.settings import Settings
 from infrastructure.startup import prepare
@@ -116,6 +116,16 @@ def test_auto_takes_sherpa_onnx_where_it_is_installed_and_its_weights_are_to_be_
     assert choose_diarizer(offline).engine == "sherpa_onnx"
     mine = settings(tmp_path, DIARIZATION_SHERPA_MODEL="mine")
     assert choose_diarizer(mine).engine == "acoustic"
+
+
+def test_auto_takes_a_converted_pipeline_first_unless_a_gpu_is_named(tmp_path: Path) -> None:
+    (tmp_path / "models" / "ours-onnx").mkdir(parents=True)
+    (tmp_path / "models" / "ours-onnx" / "executor.json").write_text("{}")
+    chosen = settings(tmp_path, DIARIZATION_MODEL="ours")
+    assert choose_diarizer(chosen).engine == "pyannote_onnx"
+    assert choose_diarizer(settings(tmp_path, DIARIZATION_MODEL="ours", DIARIZATION_DEVICE="cuda")).engine == "acoustic"
+    engine = executor_diarizer(settings(tmp_path, DIARIZATION_MODEL="ours", DIARIZATION_MODE="fast"))
+    assert (engine.capabilities().engine, engine.capabilities().model) == ("pyannote_onnx", "ours")
 
 
 def test_the_hubs_token_is_in_no_environment(tmp_path: Path) -> None:

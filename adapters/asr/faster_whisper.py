@@ -4,9 +4,7 @@ It must not import its vendor before the first call, nor ask the network for any
 """
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from adapters.asr.collecting import Rising, collected, translated
 from adapters.asr.compute import free_memory, pick_batch, pick_device, pick_lanes
 from adapters.asr.hub import fetch_weights
 from adapters.asr.less_memory import Footprint, reduced
 from adapters.asr.listening import Listener
-from adapters.asr.packs import Pack, packs
+from adapters.asr.packs import packs
 from adapters.asr.pieces import pause_in, pieces
 from adapters.asr.weights import ENGLISH, LANGUAGES, MODELS, find_weights, languages_of, name_of
-from adapters.asr.writing import Written
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
-from domain.errors import ColloquyError, EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound
+from domain.errors import EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound
 from domain.media import DecodedAudio
 from domain.options import Goal
 from domain.span import Span, restricted
@@ -42,7 +40,6 @@ _WORTH_IT = 1_500
 full one, but words on their own are heard less well."""
 _TRANSCRIBE_ONLY = frozenset({"turbo"})
 """Knows every language, but was never taught to translate: it would answer in the one that is spoken."""
-_OUT_OF_MEMORY = ("out of memory", "alloc_failed", "bad alloc", "bad_alloc", "failed to allocate", "cannot allocate")
 
 
 class FasterWhisperEngine(TranscriptionEngine):
@@ -118,7 +115,7 @@ class FasterWhisperEngine(TranscriptionEngine):
         A language that was not given is told by the window's first speech; where several are allowed, by each chunk's.
         """
         name = self._known(request.model)
-        report = _Rising(on_progress)
+        report = Rising(on_progress)
         regions = restricted(request.speech, window.clamp(Span(0, audio.duration)))
         heard = packs(
             pieces(audio, regions, longest=_LONGEST, pause=0),
@@ -133,12 +130,12 @@ class FasterWhisperEngine(TranscriptionEngine):
         _refuse_the_impossible(name, languages_of(weights), request)
         loaded = self._load(name, weights)
         with ThreadPoolExecutor(loaded.lanes, thread_name_prefix="whisper") as lanes:
-            with _translated(EngineFailed("faster-whisper failed while preparing the speech")):
+            with translated(EngineFailed("faster-whisper failed while preparing the speech")):
                 listener = Listener(
                     loaded.model, audio, request,
                     beam_size=self._beam_size, batch=loaded.batch, lanes=lanes, width=loaded.lanes,
                 )  # fmt: skip
-            return _collected(listener, heard, report)
+            return collected(listener, heard, report)
 
     def _known(self, model: str) -> str:
         known = self.capabilities().models
@@ -161,7 +158,7 @@ class FasterWhisperEngine(TranscriptionEngine):
     def _load(self, name: str, weights: Path) -> "_Loaded":
         if self._loaded is None or self._loaded.name != name:
             self._loaded = None  # two models may not fit side by side
-            with _translated(EngineUnavailable(f"the weights of '{name}' cannot be loaded on {self._device()}")):
+            with translated(EngineUnavailable(f"the weights of '{name}' cannot be loaded on {self._device()}")):
                 self._loaded = self._load_anew(name, weights)
         return self._loaded
 
@@ -203,28 +200,6 @@ class _Loaded:
     lanes: int
 
 
-class _Rising:
-    """A progress sink that never falls, whoever reports to it."""
-
-    def __init__(self, sink: ProgressSink) -> None:
-        self._sink = sink
-        self._highest = 0.0
-
-    def __call__(self, fraction: float) -> None:
-        self._highest = max(self._highest, fraction)
-        self._sink(self._highest)
-
-
-@contextmanager
-def _translated(otherwise: ColloquyError) -> Iterator[None]:
-    try:
-        yield
-    except Exception as exc:
-        if isinstance(exc, MemoryError) or any(text in str(exc).lower() for text in _OUT_OF_MEMORY):
-            raise EngineFailed("faster-whisper ran out of memory", code="out_of_memory") from exc
-        raise otherwise from exc
-
-
 def _refuse_the_impossible(name: str, languages: frozenset[str], request: RecognitionRequest) -> None:
     """Hold a request against the model that will run: capabilities speak for the default alone."""
     for language in (request.language, *request.languages):
@@ -232,26 +207,3 @@ def _refuse_the_impossible(name: str, languages: frozenset[str], request: Recogn
             raise InvalidOptions(f"model '{name}' cannot transcribe '{language}'", code="unsupported_language")
     if request.goal is Goal.TRANSLATE and (languages is ENGLISH or name in _TRANSCRIBE_ONLY):
         raise InvalidOptions(f"model '{name}' cannot translate")
-
-
-def _collected(listener: Listener, heard: tuple[Pack, ...], report: ProgressSink) -> Recognition:
-    total, done = sum(pack.duration for pack in heard), 0
-    parts: list[Written] = []
-    found = listener.hear(heard)
-    while step := _next(found):
-        number, part = step
-        if part is not None:
-            parts.append(part)
-            done += heard[number].duration
-        report(done / total)
-    return Recognition(
-        segments=tuple(segment for part in parts for segment in part.segments),
-        suspects=tuple(suspect for part in parts for suspect in part.suspects),
-        language=listener.language,
-        language_probability=listener.probability,
-    )
-
-
-def _next(found: Iterator[tuple[int, Written | None]]) -> tuple[int, Written | None] | None:
-    with _translated(EngineFailed("faster-whisper failed while decoding")):
-        return next(found, None)

@@ -332,6 +332,7 @@ print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path, told: Conversation) -> None:
     build_pipeline(tmp_path / "tiny", "speaker-diarization-3.1", mel_bins=8, step=1.0)
     once = Path(told.audio.path).read_bytes()

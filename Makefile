@@ -34,9 +34,8 @@ test: lint espeak postgres ## everything that `check` does, and the slow tests t
 test-engines: $(ENGINES)/.ready espeak ## the tests of engines that need an extra, in .venv-engines (6 GB, minutes to install)
 	@$(ENGINES)/bin/pytest -q -m "not bench" --durations=15 tests/engines
 
-bench: $(VENV)/.ready-dev ## measure speed, memory and accuracy (takes long; set COLLOQUY_TEST_SPEECH for real speech)
-	@for script in tests/bench/bench_*.py; do \
-	  module=$$(echo $${script%.py} | tr / .); echo "== $$module"; $(BIN)/python -m $$module || exit 1; done
+bench: $(VENV)/.ready-dev ## measure, and write BENCHMARKS.md (BENCH=--quick is short; COLLOQUY_TEST_SPEECH adds real speech)
+	@$(BIN)/python -m tests.bench.report $(BENCH)
 
 clean: ## remove the virtual environment and caches (never your data)
 	@rm -rf $(VENV) $(ENGINES) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -5,6 +5,7 @@ Only those who are allowed to download call it; a token is shown to the hub for 
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -53,7 +54,7 @@ def fetch(weights: Weights, models_dir: Path, hub: Hub, report: Report, *, again
     final = models_dir / weights.name
     if not again and final.exists() and find(weights, models_dir) is None:
         raise EngineUnavailable(f"there is a directory '{weights.name}' that is not whole: finish or remove it")
-    download = Download(weights, final, hub)
+    download = Download(weights, final, hub, again=again)
     _have_room(weights, download.partial)
     download.start()
     arrived, since = -1, time.monotonic()
@@ -65,6 +66,10 @@ def fetch(weights: Weights, models_dir: Path, hub: Hub, report: Report, *, again
             raise EngineUnavailable(f"the hub has stopped sending model '{weights.name}'")
         report(arrived, download.total)
     if download.failure is not None:
+        with contextlib.suppress(OSError):  # it holds something to take up again
+            download.partial.rmdir()
+        if isinstance(download.failure, EngineUnavailable):
+            raise download.failure
         raise _explained(weights, hub, download.failure, download.partial) from download.failure
     return final
 
@@ -92,11 +97,12 @@ def refuse_licence(weights: Weights, hub: Hub) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """Return the bytes of all files in a folder."""
+    """Return the bytes of all files in a folder; files and folders may come and go while they are counted."""
     size = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # files move while they are counted
-            size += path.stat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(folder):  # which leaves out what it cannot read, and `rglob` does not
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += (Path(place) / name).stat().st_size
     return size
 
 
@@ -118,8 +124,6 @@ def _explained(weights: Weights, hub: Hub, failure: Exception, partial: Path) ->
     """Say in one sentence what went wrong, and give back the disk if it was full."""
     from adapters.hub_client import status_of
 
-    if isinstance(failure, EngineUnavailable):
-        return failure
     name, status = f"model '{weights.name}'", status_of(failure)
     if isinstance(failure, OSError) and failure.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         shutil.rmtree(partial, ignore_errors=True)
@@ -129,4 +133,4 @@ def _explained(weights: Weights, hub: Hub, failure: Exception, partial: Path) ->
         return EngineUnavailable(f"{name} is gated, and the hub answered {status}: {fix} ({weights.repository})")
     if status is not None:
         return EngineUnavailable(f"{name} could not be downloaded: the hub answered {status}")
-    return EngineUnavailable(f"{name} could not be downloaded from the hub: {type(failure).__name__}")
+    return EngineUnavailable(f"{name} could not be downloaded from the hub: no answer ({type(failure).__name__})")

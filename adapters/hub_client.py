@@ -6,15 +6,18 @@ It must be imported by nobody but `adapters.hub`, and only when something is fet
 import contextlib
 import fcntl
 import hashlib
+import logging
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
-from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub import HfFileMetadata, constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.file_download import http_get
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from adapters.catalogue import WeightFile, Weights
@@ -24,7 +27,13 @@ from domain.errors import EngineUnavailable
 if TYPE_CHECKING:
     from adapters.hub import Hub
 
+# The hub is asked for files and told nothing of this machine; engines' children have it in their environment.
+constants.HF_HUB_DISABLE_TELEMETRY = True
+# What has arrived is written in pieces this large; of its own ten megabytes a slow line needs minutes for one.
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 18
 _ANSWER_SECONDS = 10.0
+_CAUSES = 10
+"""More than a client wraps; errors may go round in circles."""
 _SHA1, _SHA256 = 40, 64
 """Hexadecimal digits: the hub's tag of a small file is git's name of it, of a large one the digest of its bytes."""
 
@@ -35,7 +44,7 @@ class Download(threading.Thread):
     `total` are the bytes of the whole once they are known; `busy` while it computes and no byte need arrive.
     """
 
-    def __init__(self, weights: Weights, final: Path, hub: "Hub") -> None:
+    def __init__(self, weights: Weights, final: Path, hub: "Hub", *, again: bool) -> None:
         super().__init__(daemon=True, name="model-download")
         self.final = final
         self.partial = final.with_name(f".{final.name}.part")
@@ -44,6 +53,7 @@ class Download(threading.Thread):
         self.failure: Exception | None = None
         self._weights = weights
         self._hub = hub
+        self._again = again
         self._token: str | bool = hub.token if weights.gated and hub.token else False
         self._revisions: dict[str, str] = {}
         self._knocked = False
@@ -51,10 +61,14 @@ class Download(threading.Thread):
     def run(self) -> None:
         """Fetch, check, and give the directory its name; two processes take turns."""
         disable_progress_bars()
+        logging.getLogger("huggingface_hub").setLevel(
+            logging.ERROR
+        )  # its warnings hold addresses that let anybody in for an hour
         try:
             with self.final.with_name(f".{self.final.name}.lock").open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                self._fetch()
+                if not self.final.exists() or self._again:
+                    self._fetch()
         except Exception as exc:  # noqa: BLE001 - the thread that waits raises it
             self.failure = exc
 
@@ -65,7 +79,6 @@ class Download(threading.Thread):
         plan = {file.path: self._stated(file) for file in weights.files if not file.text}
         self.total = sum(size for size, _ in plan.values()) + sum(len(file.text.encode()) for file in weights.files)
         held = [self._hold(file, *plan.get(file.path, (0, ""))) for file in weights.files]
-        shutil.rmtree(self.partial / ".hub", ignore_errors=True)
         revision = weights.revision or self._revisions.get(weights.repository, "")
         Manifest(weights.name, weights.repository, revision, weights.licence, tuple(held)).write(self.partial)
         old = self.final.with_name(f".{self.final.name}.old")
@@ -76,17 +89,22 @@ class Download(threading.Thread):
 
     def _stated(self, file: WeightFile) -> tuple[int, str]:
         """Return the size and the digest that a file must have: the catalogue's, else the hub's."""
-        repository, known = self._weights.repository_of(file), file.size is not None and file.sha256 is not None
+        known = file.size is not None and file.sha256 is not None
         if known and self._knocked and self._weights.revision_of(file):
             return file.size or 0, file.sha256 or ""
-        url = hf_hub_url(repository, file.source or file.path, revision=self._revision(file), endpoint=self._hub.url)
-        # Asked without the retries that a download makes, so that a hub that is gone is known to be in seconds.
-        told = get_hf_file_metadata(url, token=self._token, timeout=_ANSWER_SECONDS, endpoint=self._hub.url)
-        self._knocked = True
+        told = self._ask(file)
         if told.size is None or told.commit_hash is None:
             raise EngineUnavailable(f"the hub does not state what '{self._weights.name}' is")
-        self._revisions.setdefault(repository, told.commit_hash)
+        self._revisions.setdefault(self._weights.repository_of(file), told.commit_hash)
         return file.size or told.size, file.sha256 or told.etag or ""
+
+    def _ask(self, file: WeightFile) -> HfFileMetadata:
+        """Ask where a file is and what it is, once: a hub that is gone is known to be in seconds."""
+        source, repository = file.source or file.path, self._weights.repository_of(file)
+        url = hf_hub_url(repository, source, revision=self._revision(file), endpoint=self._hub.url)
+        told = get_hf_file_metadata(url, token=self._token, timeout=_ANSWER_SECONDS, endpoint=self._hub.url)
+        self._knocked = True
+        return told
 
     def _revision(self, file: WeightFile) -> str:
         """Return the pinned commit, or the one that the branch stood at when it was first asked for."""
@@ -99,32 +117,35 @@ class Download(threading.Thread):
         if file.text:
             place.write_text(file.text, encoding="utf-8")
         elif not place.exists():
-            repository = self._weights.repository_of(file)
-            fetched = Path(
-                hf_hub_download(
-                    repository,
-                    file.source or file.path,
-                    revision=self._revision(file),
-                    local_dir=self.partial / ".hub" / repository.replace("/", "--"),
-                    endpoint=self._hub.url,
-                    token=self._token,
-                    etag_timeout=_ANSWER_SECONDS,
-                )
-            )
-            self._check(fetched, size, digest)
-            fetched.rename(place)
+            arriving = place.with_name(f"{place.name}.incomplete")
+            self._receive(file, arriving, size)
+            self._check(arriving, file.path, size, digest)
+            arriving.rename(place)
         if len(digest) == _SHA256:
             return Held(file.path, size, digest)
         with self._computing():
             return Held(file.path, place.stat().st_size, digest_of(place))
 
-    def _check(self, file: Path, size: int, digest: str) -> None:
+    def _receive(self, file: WeightFile, into: Path, size: int) -> None:
+        """Fetch a file, or what is missing of it."""
+        where = self._ask(file).location
+        headers = {"User-Agent": "colloquy", "Accept-Encoding": "identity"}
+        # Large files lie elsewhere, behind addresses of their own: the token is for the hub alone.
+        if self._token and urlsplit(where).netloc == urlsplit(self._hub.url).netloc:
+            headers["Authorization"] = f"Bearer {self._token}"
+        with into.open("ab") as arriving:
+            there = arriving.tell()
+            if there > size:
+                arriving.truncate(there := 0)
+            http_get(where, arriving, resume_size=there, headers=headers)
+
+    def _check(self, file: Path, name: str, size: int, digest: str) -> None:
         with self._computing():
             right = file.stat().st_size == size and _matches(file, digest)
         if not right:
-            shutil.rmtree(self.partial / ".hub", ignore_errors=True)
+            file.unlink()
             raise EngineUnavailable(
-                f"what the hub sent as '{file.name}' of model '{self._weights.name}' does not have its checksum"
+                f"what the hub sent as '{name}' of model '{self._weights.name}' does not have its checksum"
             )
 
     @contextlib.contextmanager
@@ -138,10 +159,10 @@ class Download(threading.Thread):
 
 def status_of(failure: BaseException | None) -> int | None:
     """Return the HTTP status that a failure, or what caused it, tells of."""
-    while failure is not None:
+    for _ in range(_CAUSES):
         if isinstance(failure, HfHubHTTPError) and failure.response is not None:
             return int(failure.response.status_code)
-        failure = failure.__cause__ or failure.__context__
+        failure = failure and (failure.__cause__ or failure.__context__)
     return None
 
 

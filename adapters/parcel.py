@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from adapters.catalogue import CATALOGUE
-from adapters.catalogue.shelf import MANIFEST, Held, Manifest, digest_of, verify
+from adapters.catalogue.shelf import MANIFEST, Manifest, describe, verify
 from domain.errors import EngineUnavailable
 
 _BLOCK = 1 << 20
@@ -26,7 +26,7 @@ def pack(name: str, folder: Path, parcel: Path) -> int:
     Raises:
         EngineUnavailable: the weights are not what their manifest says.
     """
-    manifest = Manifest.read(folder) or _described(name, folder)
+    manifest = Manifest.read(folder) or describe(name, folder, CATALOGUE.get(name))
     if wrong := list(verify(folder, CATALOGUE.get(name))) if name in CATALOGUE or Manifest.read(folder) else []:
         raise EngineUnavailable(f"'{name}' is not packed, for {wrong[0]}")
     partial = parcel.with_name(f".{parcel.name}.part")
@@ -45,24 +45,30 @@ def pack(name: str, folder: Path, parcel: Path) -> int:
     return parcel.stat().st_size
 
 
-def unpack(parcel: Path, models_dir: Path, report: Callable[[int], None], *, again: bool = False) -> str:
+def unpack(
+    parcel: Path, models_dir: Path, report: Callable[[int], None], *, admit: Callable[[str], None], again: bool = False
+) -> str:
     """Take the model of a parcel into `models_dir` and return its name; `report` hears the bytes that are in.
+
+    `admit` gets the name before anything is stored, and may raise.
 
     Raises:
         EngineUnavailable: it is no parcel, it is not what its manifest or the catalogue says, or there is no room.
     """
     try:
         with tarfile.open(parcel, "r:") as tar:
-            return _unpack(tar, models_dir, report, again=again)
+            name, manifest = _first(tar, tar.next())
+            admit(name)
+            return _unpack(tar, name, manifest, models_dir, report, again=again)
     except tarfile.TarError as exc:
         raise EngineUnavailable(f"'{parcel.name}' is no parcel of a model") from exc
     except OSError as exc:
         raise EngineUnavailable(f"'{parcel.name}' cannot be taken in: {exc.strerror}") from exc
 
 
-def _unpack(tar: tarfile.TarFile, models_dir: Path, report: Callable[[int], None], *, again: bool) -> str:
-    first = tar.next()
-    name, manifest = _first(tar, first)
+def _unpack(
+    tar: tarfile.TarFile, name: str, manifest: Manifest, models_dir: Path, report: Callable[[int], None], *, again: bool
+) -> str:
     final, partial = models_dir / name, models_dir / f".{name}.import"
     if final.exists() and not again:
         raise EngineUnavailable(f"there is a model '{name}' already")
@@ -120,19 +126,6 @@ def _take_in(tar: tarfile.TarFile, name: str, manifest: Manifest, into: Path, re
 def _is_inside(path: str) -> bool:
     parts = PurePosixPath(path).parts
     return bool(parts) and not PurePosixPath(path).is_absolute() and ".." not in parts
-
-
-def _described(name: str, folder: Path) -> Manifest:
-    """Describe a directory that somebody else filled, such as one of the hub library's cache."""
-    weights = CATALOGUE.get(name)
-    if weights:
-        paths = [file.path for file in weights.files]
-    else:
-        paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    files = tuple(Held(path, (folder / path).stat().st_size, digest_of(folder / path)) for path in paths)
-    if weights:
-        return Manifest(name, weights.repository, weights.revision or "", weights.licence, files)
-    return Manifest(name, "", "", "", files)
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

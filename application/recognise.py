@@ -58,19 +58,21 @@ class Recognise:
         """Return each track's recognitions, in the order of its windows.
 
         A language that was not asked for is the one heard in the first window with words, so that a recording does
-        not change its language from window to window.
+        not change its language from window to window, unless several are allowed.
         """
         started = self._clock.monotonic()
         hold.progress.begin(Phase.TRANSCRIBING)
         options, able = hold.task.options, self._asr.capabilities()
-        language, model = options.language.partition("-")[0], options.model or able.models[0]
+        language, *others = (code.partition("-")[0] for code in options.languages or (options.language,))
+        languages = tuple(dict.fromkeys((language, *others))) if others else ()
+        language, model = "auto" if others else language, options.model or able.models[0]
         stored = await hold.checkpoints()
         total, done, reused, planned = sum(covered(regions) for regions in speech), 0, 0, 0
         heard: list[tuple[Recognition, ...]] = []
         for number, (track, regions) in enumerate(zip(tracks, speech, strict=True)):
             request = RecognitionRequest(
-                speech=regions, language=language, model=model,
-                initial_prompt=options.initial_prompt, hotwords=options.hotwords,
+                speech=regions, language=language, languages=languages, goal=options.goal, model=model,
+                temperature=options.temperature, initial_prompt=options.initial_prompt, hotwords=options.hotwords,
             )  # fmt: skip
             recognitions = []
             for window in plan_windows(regions, self._longest):
@@ -83,7 +85,7 @@ class Recognise:
                     request = replace(request, language=language)
                     recognition = await asyncio.to_thread(self._asr.transcribe, track, window, request, sink)
                     await hold.checkpoint(name, msgspec.json.encode(recognition))
-                if language == "auto" and recognition.segments:
+                if language == "auto" and not languages and recognition.segments:
                     language = recognition.language
                 recognitions.append(recognition)
                 done += share

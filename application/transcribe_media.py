@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
-from application.assemble import Heard, assemble
+from application.assemble import assemble
+from application.attribute_tracks import Heard, attribute_tracks
 from application.diarize import Diarize
 from application.hold import Hold
 from application.ports.blobs import BlobStore
 from application.ports.media import MediaDecoder
 from application.ports.system import Clock
 from application.recognise import Recognise
+from application.second_look import SecondLook
 from domain.errors import Interrupted
 from domain.media import ChannelMode, ChannelRelation, DecodedMedia, DecodeLimits
 from domain.options import TranscriptionOptions
@@ -48,6 +50,7 @@ class TranscribeMedia:
         decoder: MediaDecoder,
         recognise: Recognise,
         diarize: Diarize,
+        second_look: SecondLook,
         work_dir: Path,
         limits: MediaLimits,
         clock: Clock,
@@ -56,6 +59,7 @@ class TranscribeMedia:
         self._decoder = decoder
         self._recognise = recognise
         self._diarize = diarize
+        self._second_look = second_look
         self._work_dir = work_dir
         self._limits = limits
         self._clock = clock
@@ -92,8 +96,12 @@ class TranscribeMedia:
             recognitions, recognition = await recognising
             diarization, stages = None, [decoding, detecting, recognition]
         hold.progress.begin(Phase.FINISHING)
-        heard = Heard(recognitions=recognitions, diarization=diarization, split=split, stages=tuple(stages))
-        return await asyncio.to_thread(assemble, hold.task, media.facts, heard, self._elapsed_ms(hold))
+        heard = Heard(
+            recognitions=recognitions, diarization=diarization, split=split, stages=tuple(stages), speech=speech
+        )
+        attributed = await asyncio.to_thread(attribute_tracks, heard, asked=options.diarization)
+        attributed = await self._second_look(hold, media, heard, attributed)
+        return await asyncio.to_thread(assemble, hold.task, media.facts, heard, attributed, self._elapsed_ms(hold))
 
     async def _decode(self, hold: Hold, work: Path) -> tuple[DecodedMedia, Stage]:
         started = self._clock.monotonic()

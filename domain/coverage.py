@@ -10,35 +10,34 @@ Shares = Mapping[str, float]
 _NOBODY: Shares = {}
 _FOREVER = 1 << 62
 
+_State = tuple[str, ...]
+"""Who talks, sorted; once for each turn that they are in."""
+
 
 class Timeline:
     """The recording cut at every edge of a turn: between two edges always the same people talk."""
 
     def __init__(self, turns: Iterable[SpeakerTurn], *, widened: int = 0) -> None:
         """`widened` is by how many ms each turn is taken to begin sooner and to end later. O(n log n)."""
-        edges = [(turn.span.start - widened, True, turn.speaker) for turn in turns]
-        edges += [(turn.span.end + widened, False, turn.speaker) for turn in turns]
+        held = [(turn.span.start - widened, turn.span.end + widened, turn.speaker) for turn in turns]
+        edges = [(start, False, speaker) for start, _, speaker in held]
+        edges += [(end, True, speaker) for _, end, speaker in held]
         edges.sort()
         self._until: list[int] = []
         self._talking: list[Shares] = []
-        sets: dict[tuple[str, ...], Shares] = {(): _NOBODY}
-        held: dict[str, int] = {}
-        talking, at = _NOBODY, None
-        for instant, begins, speaker in edges:
+        steps: dict[tuple[_State, bool, str], tuple[_State, Shares]] = {}
+        state, talking, at = _State(), _NOBODY, None
+        for instant, ends, speaker in edges:
             if instant != at:
-                if at is not None:
-                    key = tuple(sorted(held)) if len(held) > 1 else tuple(held)
-                    talking = sets.get(key) or sets.setdefault(key, dict.fromkeys(key, 1.0))
                 self._until.append(instant)
                 self._talking.append(talking)
                 at = instant
-            number = held.get(speaker, 0) + (1 if begins else -1)
-            if number:
-                held[speaker] = number
-            else:
-                del held[speaker]
+            step = state, ends, speaker
+            if step not in steps:  # the same few steps are made over and over
+                steps[step] = _after(*step)
+            state, talking = steps[step]
         self._until.append(_FOREVER)
-        self._talking.append(_NOBODY)
+        self._talking += [_NOBODY] * 2
 
     def shares(self, spans: Iterable[Span]) -> list[Shares]:
         """Return for each span who talks for how much of it; a span of no length has whoever talks at its instant.
@@ -47,13 +46,19 @@ class Timeline:
         """
         until, talking = self._until, self._talking
         found: list[Shares] = []
-        at, edge = 0, until[0]
+        at, edge, now = 0, until[0], talking[0]
         for span in spans:
             start, end = span.start, span.end
-            while edge <= start:
-                at += 1
-                edge = until[at]
-            found.append(talking[at] if end <= edge else self._partly(at, start, end))
+            if edge <= start:
+                while until[at] <= start:
+                    at += 1
+                edge, now = until[at], talking[at]
+            if end <= edge:
+                found.append(now)
+            elif now and end <= until[at + 1] and not talking[at + 1]:
+                found.append(dict.fromkeys(now, (edge - start) / (end - start)))
+            else:
+                found.append(self._partly(at, start, end))
         return found
 
     def _partly(self, at: int, start: int, end: int) -> Shares:
@@ -65,6 +70,16 @@ class Timeline:
                 parts[speaker] = parts.get(speaker, 0) + until - start
             start, at = until, at + 1
         return {speaker: parts[speaker] / whole for speaker in sorted(parts)}
+
+
+def _after(state: _State, ends: bool, speaker: str) -> tuple[_State, Shares]:  # noqa: FBT001 - a key's parts
+    talking = [*state]
+    if ends:
+        talking.remove(speaker)
+    else:
+        talking.append(speaker)
+    talking.sort()
+    return tuple(talking), dict.fromkeys(talking, 1.0)
 
 
 def foremost(shares: Shares) -> str | None:

@@ -40,14 +40,14 @@ class Edges:
 
     def from_start(self, speaker: str, instant: int) -> float:
         """What it costs to believe that the speaker begins a turn then; a natural logarithm."""
-        return _away(self._starts[speaker], instant)
+        return _away(self._starts.get(speaker, ()), instant)
 
     def from_end(self, speaker: str, instant: int) -> float:
         """What it costs to believe that the speaker ends a turn then; a natural logarithm."""
-        return _away(self._ends[speaker], instant)
+        return _away(self._ends.get(speaker, ()), instant)
 
 
 def _away(edges: Sequence[int], instant: int) -> float:
     at = bisect_right(edges, instant)
-    distance = min(abs(instant - edge) for edge in edges[max(0, at - 1) : at + 1])
-    return min(_MOST, (distance / _AWAY) ** 2 / 2)
+    distances = [abs(instant - edge) for edge in edges[max(0, at - 1) : at + 1]]
+    return min(_MOST, (min(distances) / _AWAY) ** 2 / 2) if distances else _MOST

@@ -3,6 +3,7 @@
 import re
 
 _MARKS = frozenset(".?!…。！？．｡؟۔।॥")  # noqa: RUF001 - full-width marks are what this is about
+_QUESTIONS = frozenset("?？؟")  # noqa: RUF001 - as above
 _OPENING = "\"'“‘«([{（「『【"  # noqa: RUF001 - as above
 _CLOSING = "\"'”’»)]}）」』】"  # noqa: RUF001 - as above
 _ABBREVIATION = re.compile(
@@ -22,3 +23,12 @@ def ends_sentence(word: str) -> bool:
         return False
     bare = word.rstrip(_CLOSING)
     return bare != "" and bare[-1] in _MARKS and not _ABBREVIATION.fullmatch(bare.lstrip(_OPENING))
+
+
+def asks(text: str) -> bool:
+    """Whether a question ends here.
+
+    >>> [asks(text) for text in ("why?", '"Why?"', "why", "")]
+    [True, True, False, False]
+    """
+    return text.rstrip(_CLOSING)[-1:] in _QUESTIONS

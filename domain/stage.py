@@ -12,6 +12,7 @@ class StageName(StrEnum):
     RECOGNITION = "recognition"
     DIARIZATION = "diarization"
     ATTRIBUTION = "attribution"
+    SECOND_LOOK = "second_look"
 
 
 class StageStatus(StrEnum):

@@ -1,6 +1,6 @@
 """The transcript: words in time, grouped into segments; what was said, and by whom."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -80,6 +80,8 @@ class Suspicion(StrEnum):
     REPETITION = "repetition"
     LOW_PROBABILITY = "low_probability"
     PROMPT_ECHO = "prompt_echo"
+    TOO_FAST = "too_fast"
+    BOILERPLATE = "boilerplate"
     DROPPED = "dropped"
 
 
@@ -105,6 +107,12 @@ class Recognition:
     language_probability: float | None = None
     suspects: tuple[Suspect, ...] = ()
     degraded: tuple[str, ...] = ()
+
+    @property
+    def spans(self) -> Iterator[Span]:
+        """Where words are: of each one, or of the whole segment where the engine has no word times."""
+        for segment in self.segments:
+            yield from (word.span for word in segment.words) if segment.words else (segment.span,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

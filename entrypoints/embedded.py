@@ -87,6 +87,7 @@ class Embedded:
             result=container.get_result(),
             cancel=container.cancel_task(),
             delete=container.delete_task(),
+            models=container.list_models(),
             probe=self._probe,
         )
 

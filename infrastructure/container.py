@@ -23,10 +23,12 @@ from application.delete_task import DeleteTask
 from application.diarize import Diarize
 from application.follow_task import FollowTask
 from application.get_result import GetResult
+from application.list_models import ListModels
 from application.manage_api_keys import ManageApiKeys
 from application.process_task import ProcessTask
 from application.query_tasks import QueryTasks
 from application.recognise import Recognise
+from application.second_look import SecondLook
 from application.submit_transcription import SubmitTranscription
 from application.sweep import Sweep
 from application.transcribe_media import TranscribeMedia
@@ -34,13 +36,20 @@ from infrastructure.database import connect
 from infrastructure.engine_choice import absent_models, choose_asr, choose_diarizer
 from infrastructure.engines import (
     Hosts,
+    asr_threads,
+    diarizer_threads,
+    executor_diarizer,
     faster_whisper,
     hosting,
     media_limits,
     openai_compatible,
+    pyannote_diarizer,
+    sherpa_diarizer,
+    sherpa_recogniser,
     window_ms,
     worker_name,
 )
+from infrastructure.models import in_memory, shelf
 from infrastructure.settings import Settings
 from infrastructure.storage import make_blob_store
 
@@ -67,26 +76,30 @@ class Container(containers.DeclarativeContainer):
         openai_compatible=providers.Factory(openai_compatible, settings),
         pocketsphinx=providers.Factory(PocketSphinxEngine),
         scripted=providers.Factory(ScriptedEngine, providers.Factory(Script.parse, settings.provided.asr.script)),
+        sherpa_onnx=providers.Factory(sherpa_recogniser, settings),
     )
     bare_diarizer = providers.Selector(
         diarizer_choice.provided.engine,
         acoustic=providers.Factory(AcousticDiarizer, max_speakers=settings.provided.diarization.max_speakers),
+        pyannote=providers.Factory(pyannote_diarizer, settings),
+        pyannote_onnx=providers.Factory(executor_diarizer, settings),
         scripted=providers.Factory(
             ScriptedDiarizer, providers.Factory(Script.parse, settings.provided.diarization.script)
         ),
+        sherpa_onnx=providers.Factory(sherpa_diarizer, settings),
     )
 
     devices = providers.ThreadSafeSingleton(Devices, settings.provided.engine.cooldown_seconds)
     asr = providers.ThreadSafeSingleton(
         HostedTranscriptionEngine,
         bare_asr,
-        providers.Factory(hosting, settings, settings.provided.asr.threads),
+        providers.Factory(hosting, settings, providers.Factory(asr_threads, settings)),
         devices,
     )
     diarizer = providers.ThreadSafeSingleton(
         HostedDiarizationEngine,
         bare_diarizer,
-        providers.Factory(hosting, settings, settings.provided.diarization.threads),
+        providers.Factory(hosting, settings, providers.Factory(diarizer_threads, settings)),
         devices,
     )
     vad = providers.ThreadSafeSingleton(
@@ -99,12 +112,16 @@ class Container(containers.DeclarativeContainer):
         Recognise, vad=vad, asr=asr, longest=providers.Factory(window_ms, settings), clock=clock
     )
     diarize = providers.Factory(Diarize, by_voice=diarizer, by_channel=providers.Factory(ChannelDiarizer), clock=clock)
+    second_look = providers.Factory(
+        SecondLook, engine=diarizer, enabled=settings.provided.diarization.second_look, clock=clock
+    )
     transcribe_media = providers.Factory(
         TranscribeMedia,
         blobs=blobs,
         decoder=decoder,
         recognise=recognise,
         diarize=diarize,
+        second_look=second_look,
         work_dir=settings.provided.work_dir,
         limits=providers.Factory(media_limits, settings),
         clock=clock,
@@ -134,6 +151,13 @@ class Container(containers.DeclarativeContainer):
     query_tasks = providers.Factory(QueryTasks, new_uow=new_uow.provider)
     follow_task = providers.Factory(FollowTask, new_uow=new_uow.provider, events=events)
     get_result = providers.Factory(GetResult, new_uow=new_uow.provider, blobs=blobs)
+    list_models = providers.Factory(
+        ListModels,
+        asr=asr,
+        diarizer=diarizer,
+        shelf=providers.Callable(shelf, settings).provider,
+        in_memory=providers.Callable(in_memory, asr, diarizer).provider,
+    )
     cancel_task = providers.Factory(CancelTask, new_uow=new_uow.provider)
     delete_task = providers.Factory(DeleteTask, new_uow=new_uow.provider, blobs=blobs)
     admit_caller = providers.Factory(AdmitCaller, new_uow=new_uow.provider, clock=clock)

@@ -6,8 +6,14 @@ import socket
 
 from adapters.asr.faster_whisper import FasterWhisperEngine
 from adapters.asr.openai_compatible import OpenAICompatibleEngine
+from adapters.asr.sherpa import SherpaOnnxEngine
+from adapters.diarization.executor.engine import ExecutorOptions, PyannoteOnnxDiarizer
+from adapters.diarization.pyannote import PyannoteDiarizer
+from adapters.diarization.pyannote_options import PyannoteOptions
+from adapters.diarization.sherpa import SherpaOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.hosting.policy import Hosting
+from adapters.hub import Hub
 from application.transcribe_media import MediaLimits
 from infrastructure.load_settings import inherited_environment
 from infrastructure.settings import Settings
@@ -43,12 +49,22 @@ class Hosts:
             host.close()
 
 
+def asr_threads(settings: Settings) -> int:
+    """How many CPU threads recognition has: those named, or all cores."""
+    return settings.asr.threads or len(os.sched_getaffinity(0))
+
+
+def diarizer_threads(settings: Settings) -> int:
+    """How many CPU threads diarization has: those named, or half of the cores."""
+    return settings.diarization.threads or max(1, len(os.sched_getaffinity(0)) // 2)
+
+
 def hosting(settings: Settings, threads: int) -> Hosting:
-    """How an engine's process is run; 0 threads means one for each core."""
+    """How an engine's process is run on so many CPU threads."""
     engine = settings.engine
     return Hosting(
         environment=inherited_environment(),
-        threads=threads or os.cpu_count() or 1,
+        threads=threads,
         downloads=settings.models.download,
         preload=True,
         stall_seconds=engine.stall_seconds,
@@ -67,7 +83,7 @@ def faster_whisper(settings: Settings) -> FasterWhisperEngine:
         models_dir=settings.models_dir,
         device=asr.device,
         compute_type=asr.compute_type,
-        threads=asr.threads or os.cpu_count() or 1,
+        threads=asr_threads(settings),
         batch_size=asr.batch_size,
         beam_size=asr.beam_size,
         cpu_fallback=settings.engine.cpu_fallback,
@@ -80,13 +96,75 @@ def openai_compatible(settings: Settings) -> OpenAICompatibleEngine:
     """Make the engine; its key travels with it to its process, never by the environment."""
     asr = settings.asr
     return OpenAICompatibleEngine(
-        url=asr.remote_url,
-        key=asr.remote_key,
-        model=asr.remote_model,
-        timeout=asr.remote_timeout_seconds,
-        patience=asr.remote_patience_seconds,
-        concurrency=asr.remote_concurrency,
+        url=asr.remote.url,
+        key=asr.remote.key,
+        model=asr.remote.model,
+        timeout=asr.remote.timeout_seconds,
+        patience=asr.remote.patience_seconds,
+        concurrency=asr.remote.concurrency,
     )
+
+
+def pyannote_diarizer(settings: Settings) -> PyannoteDiarizer:
+    """Make the diarizer, unloaded; the hub's token travels with it to its process, never by the environment."""
+    diarization, models = settings.diarization, settings.models
+    options = PyannoteOptions(
+        models_dir=settings.models_dir,
+        model=diarization.model,
+        device=diarization.device,
+        segmentation_batch=diarization.segmentation_batch,
+        embedding_batch=diarization.embedding_batch,
+        block=diarization.block_seconds * 1000,
+        max_speakers=diarization.max_speakers,
+        allow_download=models.download,
+        cpu_fallback=settings.engine.cpu_fallback,
+    )
+    return PyannoteDiarizer(options, Hub(models.hub_url, models.hub_token, models.allow_non_commercial))
+
+
+def executor_diarizer(settings: Settings) -> PyannoteOnnxDiarizer:
+    """Make the diarizer, unloaded."""
+    diarization = settings.diarization
+    return PyannoteOnnxDiarizer(
+        ExecutorOptions(
+            model=diarization.model,
+            models_dir=settings.models_dir,
+            fast=diarization.mode == "fast",
+            threads=diarizer_threads(settings),
+            max_speakers=diarization.max_speakers,
+        )
+    )
+
+
+def sherpa_recogniser(settings: Settings) -> SherpaOnnxEngine:
+    """Make the engine, unloaded."""
+    asr = settings.asr
+    return SherpaOnnxEngine(
+        models_dir=settings.models_dir,
+        model=asr.sherpa_model,
+        threads=asr_threads(settings),
+        allow_download=settings.models.download,
+        hub=_hub(settings),
+    )
+
+
+def sherpa_diarizer(settings: Settings) -> SherpaOnnxDiarizer:
+    """Make the diarizer, unloaded."""
+    diarization = settings.diarization
+    return SherpaOnnxDiarizer(
+        models_dir=settings.models_dir,
+        model=diarization.sherpa_model,
+        threads=diarizer_threads(settings),
+        max_speakers=diarization.max_speakers,
+        threshold=diarization.sherpa_threshold,
+        allow_download=settings.models.download,
+        hub=_hub(settings),
+    )
+
+
+def _hub(settings: Settings) -> Hub:
+    """The hub as it is configured; none of the models here is gated, so its token stays."""
+    return Hub(settings.models.hub_url, allow_non_commercial=settings.models.allow_non_commercial)
 
 
 def media_limits(settings: Settings) -> MediaLimits:

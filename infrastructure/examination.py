@@ -22,6 +22,15 @@ _SAFE_SQLITE = (3, 51, 3)
 """Older ones can corrupt a database when a checkpoint races a write; the single writer avoids that."""
 
 
+_MODULES = {
+    "faster_whisper": "faster_whisper", "pocketsphinx": "pocketsphinx", "acoustic": "sklearn",
+    "sherpa_onnx": "sherpa_onnx", "pyannote": "pyannote.audio",
+}  # fmt: skip
+"""What an engine cannot do without."""
+_EXTRAS = {"pyannote.audio": "pip install -c constraints.txt -c constraints-engines.txt -e '.[pyannote]'"}
+"""How to install what works with few versions of others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One part: `ok`, a `gap` that can be lived with, or `broken`; and one line on how to mend it."""
@@ -45,6 +54,8 @@ def examine_installation(settings: Settings) -> list[Finding]:
         _package("faster-whisper", "recognises about a hundred languages, with weights", "gap"),
         _package("pocketsphinx", "recognises English, its model included", "gap"),
         _package("scikit-learn", "tells speakers apart", "broken"),
+        _package("pyannote.audio", "tells speakers apart, with weights; an extra of 6 GB", "gap"),
+        _package("sherpa-onnx", "recognises speech and tells speakers apart, with ungated weights", "gap"),
         _confinement(),
         *_engine("recognition", "ASR_ENGINE", settings.asr.engine, asr),
         *_engine("diarization", "DIARIZATION_ENGINE", settings.diarization.engine, diarizer),
@@ -75,7 +86,7 @@ def _package(name: str, purpose: str, otherwise: Literal["gap", "broken"]) -> Fi
     try:
         return Finding("ok", name, f"{version(name)}; {purpose}")
     except PackageNotFoundError:
-        return Finding(otherwise, name, f"not installed; {purpose}", f"pip install {name}")
+        return Finding(otherwise, name, f"not installed; {purpose}", _EXTRAS.get(name, f"pip install {name}"))
 
 
 def _confinement() -> Finding:
@@ -88,10 +99,9 @@ def _confinement() -> Finding:
 
 
 def _engine(part: str, setting: str, wanted: str, choice: Choice) -> Iterator[Finding]:
-    module = {"faster_whisper": "faster_whisper", "pocketsphinx": "pocketsphinx", "acoustic": "sklearn"}.get(
-        choice.engine
-    )
+    module = _MODULES.get(choice.engine)
     if module is not None and not installed(module):
-        yield Finding("broken", part, f"{setting}={wanted} needs {module}", f"pip install {module.replace('_', '-')}")
+        fix = _EXTRAS.get(module, f"pip install {module.replace('_', '-')}")
+        yield Finding("broken", part, f"{setting}={wanted} needs {module}", fix)
         return
     yield Finding("gap" if choice.fix else "ok", part, f"{choice.engine}: {choice.reason}", choice.fix)

@@ -153,12 +153,12 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             yield f"{name}_SCRIPT: {error.detail}"
         if group.script and group.engine != "scripted":
             yield f"{name}_SCRIPT is only for {name}_ENGINE=scripted, which is {group.engine}"
-    if settings.asr.engine == "pocketsphinx" and settings.asr.device.startswith("cuda"):
-        yield "ASR_DEVICE: pocketsphinx runs on the CPU only"
+    if settings.asr.engine in {"pocketsphinx", "sherpa_onnx"} and settings.asr.device.startswith("cuda"):
+        yield f"ASR_DEVICE: {settings.asr.engine} runs on the CPU only"
     if settings.asr.engine == "openai_compatible":
-        if not settings.asr.remote_url:
+        if not settings.asr.remote.url:
             yield "ASR_REMOTE_URL is needed by ASR_ENGINE=openai_compatible"
-        if settings.asr.remote_patience_seconds >= settings.engine.stall_seconds:
+        if settings.asr.remote.patience_seconds >= settings.engine.stall_seconds:
             yield "ASR_REMOTE_PATIENCE_SECONDS must be less than ENGINE_STALL_SECONDS"
     if settings.asr.device == "cpu" and "float16" in settings.asr.compute_type:
         yield f"ASR_COMPUTE_TYPE: {settings.asr.compute_type} needs a GPU, but ASR_DEVICE is cpu"

@@ -1,6 +1,7 @@
 """A model hub on the loopback: as much of it as a download asks for, and the ways in which it may misbehave."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class LoopbackHub:
-    """`files` are by repository and path; the rest is how it behaves. `asked` are the requests that came."""
+    """`files` are by repository and path; the rest is how it behaves. `asked` are the requests that came,
+    `agents` who said they came from, `ranges` which parts of files were asked for."""
 
     url: str
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -23,8 +25,12 @@ class LoopbackHub:
     token: str = ""
     lie: bool = False
     cut: int = 0
+    hang: float = 0.0
+    pause: float = 0.0
     small_tags: bool = False
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    agents: set[str] = field(default_factory=set)
+    ranges: list[str] = field(default_factory=list)
 
     def publish(self, repository: str, folder: Path) -> None:
         """Serve a folder's files as a repository."""
@@ -85,6 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
         hub, path = self.hub, self.path.partition("?")[0]
         token = self.headers.get("Authorization", "")
         hub.asked.append((self.command, path, token))
+        hub.agents.add(self.headers.get("User-Agent", ""))
+        time.sleep(hub.hang)
         if path == "/":
             return self._send(200, b"", with_body=with_body)
         if hub.refuse or (hub.token and token != f"Bearer {hub.token}"):
@@ -102,6 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, body: bytes, *, with_body: bool, headers: Mapping[str, str] | None = None) -> None:
         start = 0
         if asked := self.headers.get("Range", ""):
+            self.hub.ranges.append(asked)
             start = int(asked.removeprefix("bytes=").partition("-")[0])
             status = 206
         self.send_response(status)
@@ -117,6 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.cut and len(body) > self.hub.cut:
             self.wfile.write(body[start : self.hub.cut])
             self.wfile.flush()
+            time.sleep(self.hub.pause)
             self.close_connection = True
             self.connection.close()
         else:

@@ -1,38 +1,45 @@
-"""Recognition by Whisper on CTranslate2: the chunks of a window in batches, with words aligned by attention.
+"""Recognition by Whisper on CTranslate2: speech without its silences, in batches, decoded until it can be believed.
 
 It must not import its vendor before the first call, nor ask the network for anything it was not allowed to download.
 """
 
-import ctypes
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
+from adapters.asr.collecting import Rising, collected, translated
+from adapters.asr.compute import free_memory, pick_batch, pick_device, pick_lanes
 from adapters.asr.hub import fetch_weights
 from adapters.asr.less_memory import Footprint, reduced
-from adapters.asr.pieces import pieces
+from adapters.asr.listening import Listener
+from adapters.asr.packs import packs
+from adapters.asr.pieces import pause_in, pieces
 from adapters.asr.weights import ENGLISH, LANGUAGES, MODELS, find_weights, languages_of, name_of
-from adapters.pcm import samples
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
-from domain.errors import ColloquyError, EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound
+from domain.errors import EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound
 from domain.media import DecodedAudio
+from domain.options import Goal
 from domain.span import Span, restricted
-from domain.transcript import Recognition, Segment
+from domain.transcript import Recognition
 
 if TYPE_CHECKING:
     from adapters.asr.whisper import Whisper
 
 _LONGEST = 30_000
 """Milliseconds; what Whisper hears at once, and what it is best at: chunks of 10 s cost it 3.5 % of the words."""
-_GPU_BATCH = 8
-"""Chunks at once on a GPU: twice that gains no speed and costs memory (faster-whisper's README, OpenTranscribe)."""
-_PAUSE = 3_000
-"""Milliseconds; a chunk with a longer silence inside invites words that nobody said, and words stretched over it."""
-_OUT_OF_MEMORY = ("out of memory", "alloc_failed", "bad alloc", "bad_alloc", "failed to allocate", "cannot allocate")
+_NEAR = 1_000
+"""Milliseconds; where several languages may be spoken, speech further apart is not taken to be in the same one."""
+_WORTH_IT = 1_500
+"""Milliseconds that a stretch of speech is cut for, at a pause in it, to fill a chunk: every chunk costs as much as a
+full one, but words on their own are heard less well."""
+_TRANSCRIBE_ONLY = frozenset({"turbo"})
+"""Knows every language, but was never taught to translate: it would answer in the one that is spoken."""
 
 
 class FasterWhisperEngine(TranscriptionEngine):
@@ -51,7 +58,7 @@ class FasterWhisperEngine(TranscriptionEngine):
     ) -> None:  # fmt: skip
         self._models_dir = models_dir
         self._default = model
-        self._device = device
+        self._asked_device = device
         self._compute_type = compute_type
         self._threads = threads
         self._batch_size = batch_size
@@ -61,17 +68,17 @@ class FasterWhisperEngine(TranscriptionEngine):
         self._hub_url = hub_url
         self._cpu_fallback = cpu_fallback
         self._step = 0
-        self._loaded: tuple[str, Whisper] | None = None
+        self._loaded: _Loaded | None = None
 
     def reduced(self) -> "tuple[FasterWhisperEngine, str] | None":
         """Do with less memory: half the batch, then eight bits, then the CPU where `cpu_fallback` allows it."""
         before = Footprint(
-            device=self._resolved_device(), compute_type=self._compute_type, batch_size=self._batch(), step=self._step
+            device=self._device(), compute_type=self._compute_type, batch_size=self._batch(), step=self._step
         )
         if (down := reduced(before, cpu_fallback=self._cpu_fallback)) is None:
             return None
         (less, sentence), engine = down, copy(self)
-        vars(engine).update(_device=less.device, _compute_type=less.compute_type, _batch_size=less.batch_size)
+        vars(engine).update(_asked_device=less.device, _compute_type=less.compute_type, _batch_size=less.batch_size)
         vars(engine).update(_step=less.step, _loaded=None)
         return engine, sentence
 
@@ -81,14 +88,18 @@ class FasterWhisperEngine(TranscriptionEngine):
         weights = self._weights(self._default)
         languages = LANGUAGES if weights is None else languages_of(weights)
         others = [name for name in MODELS if name != default and (self._allow_download or self._weights(name))]
+        here = weights is not None or (self._allow_download and default in MODELS)
         return EngineCapabilities(
             engine="faster_whisper",
             models=(default, *others) if languages is LANGUAGES else (default,),
-            device=self._resolved_device(),
+            device=self._device(),
             languages=languages,
             detects_language=languages is not ENGLISH,
+            translation=languages is not ENGLISH,
+            transcribe_only=_TRANSCRIBE_ONLY,
             initial_prompt=True,
             hotwords=True,
+            absent="" if here else "its weights are not on this machine",
         )
 
     def load(self) -> None:
@@ -99,38 +110,32 @@ class FasterWhisperEngine(TranscriptionEngine):
     def transcribe(
         self, audio: DecodedAudio, window: Span, request: RecognitionRequest, on_progress: ProgressSink
     ) -> Recognition:
-        """Decode the window's speech in chunks of up to half a minute.
+        """Decode the window's speech in chunks of up to half a minute, with the silences cut out.
 
-        A language that was not given is detected from the first two minutes of the window's speech.
+        A language that was not given is told by the window's first speech; where several are allowed, by each chunk's.
         """
         name = self._known(request.model)
-        asked = None if request.language == "auto" else request.language
-        report = _Rising(on_progress)
+        report = Rising(on_progress)
         regions = restricted(request.speech, window.clamp(Span(0, audio.duration)))
-        chunks = pieces(audio, regions, longest=_LONGEST, pause=_PAUSE)
-        if not chunks:
+        heard = packs(
+            pieces(audio, regions, longest=_LONGEST, pause=0),
+            longest=_LONGEST, reach=_NEAR if len(request.languages) > 1 else None,
+            cut=lambda part, room: pause_in(audio, part, least=_WORTH_IT, most=room),
+        )  # fmt: skip
+        if not heard:
             report(1.0)
-            return Recognition(segments=(), language=asked or "en")
+            asked = (request.language, *request.languages)
+            return Recognition(segments=(), language=next((code for code in asked if code != "auto"), "en"))
         weights = self._weights(name) or self._fetch(name, report)
-        if asked not in {None, *languages_of(weights)}:
-            raise InvalidOptions(f"model '{name}' cannot transcribe '{asked}'", code="unsupported_language")
-        model = self._load(name, weights)
-        hull = chunks[0].hull(chunks[-1])
-        with _translated(EngineFailed("faster-whisper failed while preparing the speech")):
-            heard, language, probability = model.decode(
-                samples(audio, hull), chunks, language=asked, batch_size=self._batch(), beam_size=self._beam_size,
-                initial_prompt=request.initial_prompt, hotwords=request.hotwords,
-            )  # fmt: skip
-        segments: list[Segment] = []
-        while found := _next(heard):
-            chunk, segment = found
-            segments += [segment] if segment else []
-            report((chunk.end - hull.start) / hull.duration)
-        return Recognition(segments=tuple(segments), language=language, language_probability=probability)
-
-    def _batch(self) -> int:
-        # On a CPU batches gain little, and a large model would be silent for minutes between two reports.
-        return self._batch_size or (_GPU_BATCH if self._resolved_device().startswith("cuda") else 1)
+        _refuse_the_impossible(name, languages_of(weights), request)
+        loaded = self._load(name, weights)
+        with ThreadPoolExecutor(loaded.lanes, thread_name_prefix="whisper") as lanes:
+            with translated(EngineFailed("faster-whisper failed while preparing the speech")):
+                listener = Listener(
+                    loaded.model, audio, request,
+                    beam_size=self._beam_size, batch=loaded.batch, lanes=lanes, width=loaded.lanes,
+                )  # fmt: skip
+            return collected(listener, heard, report)
 
     def _known(self, model: str) -> str:
         known = self.capabilities().models
@@ -150,57 +155,55 @@ class FasterWhisperEngine(TranscriptionEngine):
             )
         return fetch_weights(name, self._models_dir, self._hub_url, report)
 
-    def _load(self, name: str, weights: Path) -> "Whisper":
-        if self._loaded is None or self._loaded[0] != name:
+    def _load(self, name: str, weights: Path) -> "_Loaded":
+        if self._loaded is None or self._loaded.name != name:
             self._loaded = None  # two models may not fit side by side
-            device = self._resolved_device()
-            with _translated(EngineUnavailable(f"the weights of '{name}' cannot be loaded on {device}")):
-                from adapters.asr.whisper import Whisper
+            with translated(EngineUnavailable(f"the weights of '{name}' cannot be loaded on {self._device()}")):
+                self._loaded = self._load_anew(name, weights)
+        return self._loaded
 
-                model = Whisper(weights, device=device, compute_type=self._compute_type, threads=self._threads)
-            self._loaded = (name, model)
-        return self._loaded[1]
+    def _load_anew(self, name: str, weights: Path) -> "_Loaded":
+        from adapters.asr.whisper import Whisper
 
-    def _resolved_device(self) -> str:
-        if self._device != "auto":
-            return self._device
-        return "cuda" if _gpu_is_usable() else "cpu"
+        device, why_device = pick_device(self._asked_device)
+        size = (weights / "model.bin").stat().st_size
+        batch, why_batch = pick_batch(self._batch_size, device, size, free_memory(device))
+        threads = self._threads or len(os.sched_getaffinity(0))
+        lanes = pick_lanes(device, threads, batch)
+        model = Whisper(weights, device=device, compute_type=self._compute_type, threads=threads, lanes=lanes)
+        compute_type, why_compute_type = model.precision
+        structlog.get_logger().info(
+            "model loaded", model=name, device=device, device_because=why_device, batch_size=batch,
+            batch_size_because=why_batch, compute_type=compute_type, compute_type_because=why_compute_type,
+            threads=threads, lanes=lanes,
+        )  # fmt: skip
+        return _Loaded(name, model, batch, lanes)
 
+    def _batch(self) -> int:
+        if self._loaded is not None:
+            return self._loaded.batch
+        weights = self._weights(self._default)
+        size = (weights / "model.bin").stat().st_size if weights else None
+        return pick_batch(self._batch_size, self._device(), size, None)[0]
 
-class _Rising:
-    """A progress sink that never falls, whoever reports to it."""
-
-    def __init__(self, sink: ProgressSink) -> None:
-        self._sink = sink
-        self._highest = 0.0
-
-    def __call__(self, fraction: float) -> None:
-        self._highest = max(self._highest, fraction)
-        self._sink(self._highest)
-
-
-@functools.cache
-def _gpu_is_usable() -> bool:
-    """Whether there is a GPU with the CUDA 12 library that CTranslate2 opens at its first multiplication."""
-    if not Path("/dev/nvidiactl").exists():
-        return False
-    try:
-        ctypes.CDLL("libcublas.so.12")
-    except OSError:
-        return False
-    return True
+    def _device(self) -> str:
+        return pick_device(self._asked_device)[0]
 
 
-@contextmanager
-def _translated(otherwise: ColloquyError) -> Iterator[None]:
-    try:
-        yield
-    except Exception as exc:
-        if isinstance(exc, MemoryError) or any(text in str(exc).lower() for text in _OUT_OF_MEMORY):
-            raise EngineFailed("faster-whisper ran out of memory", code="out_of_memory") from exc
-        raise otherwise from exc
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A model in memory, and how many chunks it decodes at once, on how many lanes."""
+
+    name: str
+    model: "Whisper"
+    batch: int
+    lanes: int
 
 
-def _next(heard: Iterator[tuple[Span, Segment | None]]) -> tuple[Span, Segment | None] | None:
-    with _translated(EngineFailed("faster-whisper failed while decoding")):
-        return next(heard, None)
+def _refuse_the_impossible(name: str, languages: frozenset[str], request: RecognitionRequest) -> None:
+    """Hold a request against the model that will run: capabilities speak for the default alone."""
+    for language in (request.language, *request.languages):
+        if language not in {"auto", *languages}:
+            raise InvalidOptions(f"model '{name}' cannot transcribe '{language}'", code="unsupported_language")
+    if request.goal is Goal.TRANSLATE and (languages is ENGLISH or name in _TRANSCRIBE_ONLY):
+        raise InvalidOptions(f"model '{name}' cannot translate")

@@ -76,8 +76,8 @@ def read_reply(reply: Reply, piece: Span, *, asked_for_text: bool) -> Heard:
     if start not in {b"{", b"<"} and (kind.startswith("text/plain") or (asked_for_text and "json" not in kind)):
         return Heard(_segments(_Answer(text=reply.body.decode("utf-8", "replace")), piece), None)
     try:
-        answer = msgspec.json.decode(reply.body, type=_Answer)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        answer = msgspec.json.decode(reply.body, type=_Answer, strict=False)  # some write numbers as text
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise EngineFailed("the remote server's answer cannot be understood", code="remote_garbled") from exc
     said = answer.language or next((language.code for language in answer.languages or ()), None)
     return Heard(_segments(answer, piece), code_of(said))

@@ -107,7 +107,7 @@ class OpenAICompatibleEngine(TranscriptionEngine):
             if language is None and not request.languages:
                 first = max(found, key=lambda piece: piece.duration)
                 await _watched({first: one(first)}, heard, found, on_progress)
-                language = heard[first].language
+                language = heard[first].language if heard[first].segments else None
             await _watched({piece: one(piece) for piece in found if piece not in heard}, heard, found, on_progress)
         spoken: dict[str, int] = {}
         for piece, answer in heard.items():

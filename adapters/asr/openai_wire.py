@@ -59,6 +59,7 @@ class Wire:
             timeout=httpx.Timeout(self._timeout, connect=min(_CONNECT_SECONDS, self._timeout)),
             follow_redirects=False,
             trust_env=False,
+            # Without TLS there is nothing to verify; reading the authorities takes longer than a local request.
             verify=_certificates() if self._url.startswith("https") else False,
         )
         return self

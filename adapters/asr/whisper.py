@@ -1,182 +1,196 @@
-"""One Whisper model in memory, and decoding chunks with it; only imported where a model is about to be loaded.
+"""One Whisper model in memory: encoding speech, telling languages apart, decoding, and aligning words by attention.
 
-It must not decide which model runs, and lets vendor errors pass as they are.
+It must not decide what is decoded nor what is believed, and lets vendor errors pass as they are.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
 import numpy as np
-from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper import WhisperModel
+from faster_whisper.audio import pad_or_trim
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from numpy.typing import NDArray
 
-from domain.span import Span, to_ms, to_seconds
-from domain.timing import spelled, well_timed
-from domain.transcript import Quality, Segment, Word
+from adapters.asr.compute import pick_precision
+from adapters.asr.gates import Draft
+from adapters.asr.ladder import Rung
+from domain.options import Goal
+from domain.sentences import ends_sentence
+from domain.span import Span, to_ms
+from domain.transcript import Word
 
-PREFERRED = {
-    "cpu": ("int8", "int8_float32", "float32"),
-    "cuda": ("int8_float16", "float16", "int8_float32", "float32"),
-}
-"""Best first: int8 halves memory and adds a third or more to the speed, for less than 0.1 % of the words."""
+Encoded = NDArray[Any]
+"""What the encoder makes of chunks, shape (chunks, 1500, width); in main memory, where chunks can be picked from it."""
 
-PINNED: dict[str, Any] = {
-    "task": "transcribe",
-    "log_progress": False,
-    # One beam search at temperature 0: batched decoding uses only the first temperature, and sampling would give other
-    # words each time.
-    "temperature": [0.0],
-    "best_of": 1,
+ALWAYS: Mapping[str, Any] = {
     "patience": 1.0,
     "length_penalty": 1.0,
-    "repetition_penalty": 1.0,
-    "no_repeat_ngram_size": 0,
-    # Thresholds and conditioning are ignored by batched decoding; None and False say so. What matters of them is done
-    # by `_is_silence`.
-    "compression_ratio_threshold": None,
-    "log_prob_threshold": None,
-    "no_speech_threshold": None,
-    "hallucination_silence_threshold": None,
-    "condition_on_previous_text": False,
-    "prompt_reset_on_temperature": 0.5,
-    "max_initial_timestamp": 0.0,
-    "prefix": None,
+    "max_length": 448,
+    "return_scores": True,
+    "return_no_speech_prob": True,
+    "return_logits_vocab": False,
+    "asynchronous": False,
     "suppress_blank": True,
-    # Words are aligned by attention, with or without time-stamp tokens. With them, a chunk that is cut in mid-sentence
-    # may end without its last one, and batched decoding then drops the words after the one before.
-    "without_timestamps": True,
-    "word_timestamps": True,
-    "prepend_punctuations": "\"'“¿([{-",
-    "append_punctuations": "\"'.。,，!！?？:：”)]}、",  # noqa: RUF001 - full-width marks are meant
-    # Speech was found before, once for the whole recording.
-    "vad_filter": False,
-    "vad_parameters": None,
-    "chunk_length": None,
-    "max_new_tokens": None,
-    # One language a call, from two minutes of speech where the first half minute leaves it open.
-    "multilingual": False,
-    "language_detection_threshold": 0.5,
-    "language_detection_segments": 4,
+    # No time-stamp tokens are wanted, see `_suppressed`.
+    "max_initial_timestamp_index": 0,
 }
-"""Every parameter of `BatchedInferencePipeline.transcribe` that a call does not set; its defaults change with versions
-and differ from those of `WhisperModel.transcribe`."""
+"""Every parameter of CTranslate2's `generate` that is the same for all; its defaults change with versions."""
 
-_NO_SPEECH, _LOG_PROBABILITY = 0.6, -1.0
-"""Whisper's own rule for silence (Radford et al. 2022, section 4.5)."""
-
+_STRICT_RUN, _STRICT_PENALTY = 4, 1.1
+"""No loop survives that four tokens in a row never come again."""
+_BEST_OF = 5
+_SEED = 1
 _TIME_STAMPS = 1501
 """Tokens for 0.00 to 30.00 s; they follow `<|notimestamps|>`."""
-
 _PROMPT_TOKENS = 223
 """Half of the decoder's 448 positions, less one: the other half is for the text."""
-
+_FRAMES, _FRAME_MS = 3000, 10
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages that faster-whisper splits by character; see `Tokenizer.split_to_word_tokens`."""
+_OPENING, _CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - full-width marks are meant
+_LONGEST_MEDIAN = 700
+"""Milliseconds; see `_words`."""
 
 
 class Whisper:
-    """A loaded model. `device` is "cpu", "cuda" or "cuda:N"; a `compute_type` of "default" takes the best there is."""
+    """A loaded model. `device` is "cpu", "cuda" or "cuda:N"; `lanes` calls run side by side, on `threads` in all.
 
-    def __init__(self, weights: Path, *, device: str, compute_type: str, threads: int) -> None:
+    `precision` is what became of `compute_type`, and why.
+    """
+
+    def __init__(self, weights: Path, *, device: str, compute_type: str, threads: int, lanes: int = 1) -> None:
         kind, _, number = device.partition(":")
+        self._on_cpu = kind == "cpu"
+        self._weights = str(weights)
         index = int(number or 0)
-        if compute_type == "default":
-            supported = ctranslate2.get_supported_compute_types(kind, index)
-            compute_type = next(wanted for wanted in PREFERRED[kind] if wanted in supported)
+        self.precision = pick_precision(compute_type, device, ctranslate2.get_supported_compute_types(kind, index))
+        self._where = {"device": kind, "device_index": index, "compute_type": self.precision[0]}
+        self._threads = {"intra_threads": max(1, threads // lanes), "inter_threads": lanes}
+        ctranslate2.set_random_seed(_SEED)
         self._model = WhisperModel(
-            str(weights),
-            device=kind,
-            device_index=index,
-            compute_type=compute_type,
-            cpu_threads=threads or len(os.sched_getaffinity(0)),
-            num_workers=1,
+            self._weights, **self._where, cpu_threads=self._threads["intra_threads"], num_workers=lanes,
             local_files_only=True,
-        )
+        )  # fmt: skip
+        self._has_sampled = False
+        self.is_multilingual = bool(self._model.model.is_multilingual)
         # A prompt is a caller's text: what looks like a control token in it must not become one.
         self._model.hf_tokenizer.encode_special_tokens = True
 
-    def decode(
-        self, signal: NDArray[np.float32], chunks: Sequence[Span], *, language: str | None,
-        batch_size: int, beam_size: int, initial_prompt: str, hotwords: Sequence[str],
-    ) -> tuple[Iterator[tuple[Span, Segment | None]], str, float]:  # fmt: skip
-        """Decode `chunks`, sorted and at most 30 s each; `signal` are the samples from the start of the first one.
+    def hints(self, prompt: str, hotwords: Sequence[str]) -> list[int]:
+        """Give the tokens that stand for what came before: hotwords, cut at their end, and a prompt, at its start."""
+        before, words = (self._spelled(text) for text in (prompt, ", ".join(hotwords)))
+        words = words[:_PROMPT_TOKENS]
+        return words + before[max(0, len(before) - (_PROMPT_TOKENS - len(words))) :]
 
-        Returns:
-            each chunk with what was heard in it, None for nothing, as soon as its batch is done; the language; its
-            probability.
+    def encode(self, signals: Sequence[NDArray[np.float32]]) -> Encoded:
+        """Encode chunks of at most 30 s; on a CPU one at a time, for together they leave its cache."""
+        features = np.stack([pad_or_trim(self._model.feature_extractor(signal)[..., :-1]) for signal in signals])
+        step = 1 if self._on_cpu else len(features)
+        parts = [features[at : at + step] for at in range(0, len(features), step)]
+        return np.concatenate([np.array(self._model.model.encode(_view(part), to_cpu=True)) for part in parts])
+
+    def languages(self, encoded: Encoded) -> list[dict[str, float]]:
+        """Tell for each chunk how likely each language is, the likeliest first."""
+        found = self._model.model.detect_language(_view(encoded))
+        return [{token[2:-2]: float(probability) for token, probability in ranked} for ranked in found]
+
+    def generate(
+        self, encoded: Encoded, languages: Sequence[str], goal: Goal, rung: Rung, *, beam_size: int, hints: list[int]
+    ) -> list[Draft]:
+        """Decode chunks, each in its language. Sampling too gives the same words to the same call, see `_fresh`."""
+        if rung.temperature:
+            self._fresh()
+        tokenizers = {language: self._tokenizer(language, goal) for language in languages}
+        tokenizer = tokenizers[languages[0]]
+        before = [tokenizer.sot_prev, *hints] if hints and rung.prompted else []
+        results = self._model.model.generate(
+            _view(encoded),
+            [[*before, *tokenizers[language].sot_sequence, tokenizer.no_timestamps] for language in languages],
+            beam_size=1 if rung.temperature else beam_size,
+            num_hypotheses=_BEST_OF if rung.temperature else 1,
+            sampling_topk=0 if rung.temperature else 1,
+            sampling_temperature=rung.temperature or 1.0,
+            no_repeat_ngram_size=_STRICT_RUN if rung.strict else 0,
+            repetition_penalty=_STRICT_PENALTY if rung.strict else 1.0,
+            suppress_tokens=self._suppressed(tokenizer),
+            **ALWAYS,
+        )
+        return [_draft(result, tokenizer) for result in results]
+
+    def words(
+        self, encoded: Encoded, drafts: Sequence[Draft], language: str, goal: Goal, durations: Sequence[int]
+    ) -> list[list[Word]]:
+        """Align the drafts of chunks of so many ms, all in one language; times count from the start of each chunk."""
+        tokenizer = self._tokenizer(language, goal)
+        frames = [min(_FRAMES, -(-duration // _FRAME_MS)) for duration in durations]
+        tokens = [list(draft.tokens) for draft in drafts]
+        aligned = self._model.find_alignment(tokenizer, tokens, _view(encoded), frames)
+        written = "en" if goal is Goal.TRANSLATE else language
+        return [list(_words(found, unspaced=written in _UNSPACED)) for found in aligned]
+
+    def _fresh(self) -> None:
+        """Make the next sampling start where every sampling starts.
+
+        CTranslate2 seeds a generator when a thread of a model samples for the first time, and never again.
         """
-        prompt, hints = self._within_budget(initial_prompt, ", ".join(hotwords))
-        origin = chunks[0].start
-        # A pipeline keeps the time of the last word even when a call was broken off: every call gets a new one.
-        segments, info = BatchedInferencePipeline(self._model).transcribe(
-            signal,
-            language=language,
-            clip_timestamps=[
-                {"start": to_seconds(chunk.start - origin), "end": to_seconds(chunk.end - origin)} for chunk in chunks
-            ],
-            batch_size=batch_size,
-            beam_size=beam_size,
-            initial_prompt=prompt or None,
-            hotwords=hints or None,
-            suppress_tokens=self._suppressed(),
-            **PINNED,
-        )
-        # As no time-stamp token can divide it, each chunk comes back as exactly one segment.
-        heard = (
-            (chunk, _segment(segment, chunk, origin, info.language))
-            for chunk, segment in zip(chunks, segments, strict=True)
-        )
-        return heard, info.language, float(info.language_probability)
+        if self._has_sampled:
+            del self._model.model  # two models may not fit side by side
+            self._model.model = ctranslate2.models.Whisper(self._weights, **self._where, **self._threads)
+        self._has_sampled = True
 
-    def _suppressed(self) -> list[int]:
-        """Return -1 for Whisper's own list, and the time stamps: `<|notimestamps|>` asks for none but forbids none."""
-        first = self._model.hf_tokenizer.token_to_id("<|notimestamps|>") + 1
-        return [-1, *range(first, first + _TIME_STAMPS)]
+    def _tokenizer(self, language: str, goal: Goal) -> Tokenizer:
+        return Tokenizer(self._model.hf_tokenizer, self.is_multilingual, task=goal.value, language=language)
 
-    def _within_budget(self, prompt: str, hotwords: str) -> tuple[str, str]:
-        """Cut the hotwords at their end and the prompt at its start, so that both leave room for the text."""
-        tokenizer = self._model.hf_tokenizer
-        hint_tokens = tokenizer.encode(hotwords, add_special_tokens=False).ids[:_PROMPT_TOKENS]
-        room = _PROMPT_TOKENS - len(hint_tokens)
-        prompt_tokens = tokenizer.encode(prompt, add_special_tokens=False).ids
-        return tokenizer.decode(prompt_tokens[max(0, len(prompt_tokens) - room) :]), tokenizer.decode(hint_tokens)
+    def _spelled(self, text: str) -> list[int]:
+        ids: list[int] = self._model.hf_tokenizer.encode(f" {text.strip()}", add_special_tokens=False).ids
+        return ids if text.strip() else []
+
+    def _suppressed(self, tokenizer: Tokenizer) -> list[int]:
+        """Return Whisper's own list, and the time stamps: `<|notimestamps|>` asks for none but forbids none.
+
+        Words are aligned by attention, with or without them. With them, a chunk that is cut in mid-sentence may end
+        without its last one, and everything after the one before would have no end.
+        """
+        first = tokenizer.timestamp_begin
+        return [*get_suppressed_tokens(tokenizer, [-1]), *range(first, first + _TIME_STAMPS)]
 
 
-def _segment(found: Any, chunk: Span, origin: int, language: str) -> Segment | None:  # noqa: ANN401 - the vendor's
-    if not found.text.strip() or _is_silence(found):
-        return None
-    words = tuple(_words(found.words, origin, unspaced=language in _UNSPACED))
-    # Alignment loses words where a character was cut in two; the text then keeps them, at guessed times.
-    whole = "".join(word.text for word in words) == "".join(found.text.split())
-    timed = well_timed(words, chunk) if whole else spelled(found.text, chunk)
-    return Segment(
-        span=Span(timed[0].span.start, max(word.span.end for word in timed)),
-        text=found.text.strip(),
-        words=timed,
-        language=language,
-        quality=Quality(
-            average_log_probability=round(float(found.avg_logprob), 4),
-            no_speech_probability=round(float(found.no_speech_prob), 4),
-            compression_ratio=round(float(found.compression_ratio), 4),
-        ),
+def _view(array: Encoded) -> ctranslate2.StorageView:
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(array))
+
+
+def _draft(result: Any, tokenizer: Tokenizer) -> Draft:  # noqa: ANN401 - the vendor's
+    best = max(range(len(result.scores)), key=result.scores.__getitem__)
+    tokens, score = result.sequences_ids[best], result.scores[best]
+    return Draft(
+        tokens=tuple(token for token in tokens if token < tokenizer.eot),
+        text=tokenizer.decode(tokens),
+        average_log_probability=float(score * len(tokens) / (len(tokens) + 1)),
+        no_speech_probability=float(result.no_speech_prob),
     )
 
 
-def _words(found: Sequence[Any], origin: int, *, unspaced: bool) -> Iterator[Word]:
+def _words(found: list[dict[str, Any]], *, unspaced: bool) -> Iterator[Word]:
+    """Make words of aligned tokens. One that lasts too long at the start of a sentence has swallowed the pause before.
+
+    Too long is more than twice the median, and that is at most 0.7 s, as in OpenAI's own code for word times.
+    """
+    merge_punctuations(found, _OPENING, _CLOSING)
+    found = [word for word in found if word["word"].strip()]
+    lengths = sorted(word["end"] - word["start"] for word in found if word["end"] > word["start"])
+    longest = 2 * min(_LONGEST_MEDIAN, to_ms(lengths[len(lengths) // 2])) if lengths else 0
+    begins = True
     for number, word in enumerate(found):
-        if text := word.word.strip():
-            start = origin + to_ms(word.start)
-            yield Word(
-                span=Span(start, max(start, origin + to_ms(word.end))),
-                text=text,
-                confidence=round(float(word.probability), 4),
-                # Some models write no space before a chunk's first word, which says nothing about the word before it.
-                glued=not word.word[0].isspace() and (number > 0 or unspaced),
-            )
-
-
-def _is_silence(found: Any) -> bool:  # noqa: ANN401 - as above
-    return bool(found.no_speech_prob > _NO_SPEECH and found.avg_logprob < _LOG_PROBABILITY)
+        text, start, end = word["word"].strip(), to_ms(word["start"]), to_ms(max(word["start"], word["end"]))
+        yield Word(
+            span=Span(max(start, end - longest) if begins else start, end),
+            text=text,
+            confidence=round(float(word["probability"]), 4),
+            # Some models write no space before a chunk's first word, which says nothing about the word before it.
+            glued=not word["word"][0].isspace() and (number > 0 or unspaced),
+        )
+        begins = ends_sentence(text)

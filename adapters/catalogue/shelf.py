@@ -114,6 +114,18 @@ def verify(folder: Path, weights: Weights | None = None) -> Iterator[str]:
             yield f"{path} does not have its digest"
 
 
+def describe(name: str, folder: Path, weights: Weights | None = None) -> Manifest:
+    """Make the manifest of a directory that somebody else filled: of the files of `weights`, or else of all."""
+    if weights:
+        paths = [file.path for file in weights.files]
+        about = (weights.repository, weights.revision or "", weights.licence)
+    else:
+        paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        about = ("", "", "")
+    held = tuple(Held(path, (folder / path).stat().st_size, digest_of(folder / path)) for path in paths)
+    return Manifest(name, *about, held)
+
+
 def digest_of(file: Path) -> str:
     """Return a file's SHA-256."""
     told = hashlib.sha256()

@@ -42,7 +42,7 @@ def _diarization(
     return Weights(
         name=name,
         kind="diarization",
-        engine="sherpa",
+        engine="sherpa_onnx",
         repository="csukuangfj/speaker-embedding-models",
         revision="0743f301363dec56491a490f6d6cbc9d67f9a3bf",
         files=(segmentation, embedding),
@@ -87,7 +87,7 @@ def _recogniser(
     *files: WeightFile,
     languages: frozenset[str] = ENGLISH,
 ) -> Weights:
-    return Weights(name, "asr", "sherpa", f"csukuangfj/{repository}", revision, files, licence, languages)
+    return Weights(name, "asr", "sherpa_onnx", f"csukuangfj/{repository}", revision, files, licence, languages)
 
 
 _MOONSHINE_TOKENS = WeightFile(
@@ -153,7 +153,7 @@ _RECOGNITION = (
     _recogniser(
         "zipformer",
         "sherpa-onnx-zipformer-en-2023-06-26",
-        None,
+        "11a70a47ec5fd969c17b8d0818681d222a147781",
         "Apache-2.0",
         WeightFile("encoder-epoch-99-avg-1.int8.onnx"),
         WeightFile("decoder-epoch-99-avg-1.onnx"),

@@ -3,12 +3,11 @@
 It must not know what the centroids are made of: it compares directions, and nothing else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 Vectors = NDArray[np.float64]
 
@@ -39,21 +38,24 @@ class Voices:
 def linked(blocks: Sequence[Voices], least: int, most: int) -> list[NDArray[np.int64]]:
     """Number the people of the whole recording: for each block, the number of each of its speakers.
 
-    Two speakers of one block are two people. The likest are merged first, as long as they are alike; the people become
-    at most `most`, as long as no block has more speakers than that, and at least `least`, if the blocks have as many.
+    The likest are merged first, as long as they are alike and more than `least`; two speakers of one block never are.
+    Only where that leaves more than `most` people, those go whose going changes least (Ward's criterion, by how long
+    they speak): fragments that a block has split off join whom they are likest, if it be a speaker of their own block.
     People are numbered as they come.
     """
-    owner = np.concatenate([np.full(len(block.weights), number) for number, block in enumerate(blocks)])
-    if len(owner) == 0:
+    if not any(len(block.weights) for block in blocks):
         return [np.empty(0, np.int64) for _ in blocks]
-    directions = np.concatenate([block.directions for block in blocks])
-    weighted = directions * np.concatenate([block.weights for block in blocks])[:, None]
-    members = _merged(weighted, owner, least, most)
-    if len(members) > most:
-        members = _crowded(weighted, owner, members, most)
+    owner = np.concatenate([np.full(len(block.weights), number) for number, block in enumerate(blocks)])
+    weights = np.concatenate([block.weights for block in blocks])
+    groups = _Groups(np.concatenate([block.directions for block in blocks]), weights)
+    apart = owner[:, None] == owner[None, :]  # also each from itself
+    while groups.count > least and groups.merge(np.where(apart, -np.inf, groups.likeness()), ALIKE, apart):
+        pass
+    while groups.count > most:
+        groups.merge(-groups.costs(), -np.inf)
     people = np.empty(len(owner), np.int64)
-    for number, group in enumerate(sorted(members, key=min)):
-        people[group] = number
+    for number, members in enumerate(sorted(groups.members, key=min)):
+        people[members] = number
     return [people[owner == number] for number in range(len(blocks))]
 
 
@@ -67,42 +69,47 @@ def pooled(blocks: Sequence[Voices], people: Sequence[NDArray[np.int64]], person
     return total / length if length else total
 
 
-def _merged(weighted: Vectors, owner: NDArray[np.int64], least: int, most: int) -> list[list[int]]:
-    """Merge the likest two groups again and again; the similarity of groups is that of their weighted sums."""
-    members = [[number] for number in range(len(owner))]
-    sums = weighted.copy()
-    apart = owner[:, None] == owner[None, :]  # also each from itself
-    alive = np.ones(len(owner), bool)
-    while alive.sum() > least:
-        unit = Voices(sums, alive).directions
-        likeness = np.where(apart | ~alive[:, None] | ~alive[None, :], -np.inf, unit @ unit.T)
-        first, second = np.unravel_index(int(likeness.argmax()), likeness.shape)
-        if likeness[first, second] == -np.inf or (likeness[first, second] < ALIKE and alive.sum() <= most):
-            break
-        members[first] += members[second]
-        sums[first] += sums[second]
-        apart[first] |= apart[second]
-        apart[:, first] |= apart[:, second]
-        alive[second] = False
-    return [group for group, lives in zip(members, alive, strict=True) if lives]
+class _Groups:
+    """Speakers in groups; a group's voice is the weighted sum of its members'. A merged group stays as a dead row."""
 
+    def __init__(self, directions: Vectors, weights: Vectors) -> None:
+        self._sums = directions * weights[:, None]
+        self._weights = weights.copy()
+        self._alive = np.ones(len(weights), bool)
+        self._members = [[number] for number in range(len(weights))]
 
-def _crowded(weighted: Vectors, owner: NDArray[np.int64], members: list[list[int]], most: int) -> list[list[int]]:
-    """Keep the `most` groups that speak longest, and give every block's speakers to them, each to another one."""
-    kept = sorted(members, key=lambda group: -np.linalg.norm(weighted[group], axis=1).sum())[:most]
-    centres = Voices(np.stack([weighted[group].sum(axis=0) for group in kept]), np.ones(most)).directions
-    groups: list[list[int]] = [[] for _ in kept]
-    for speaker, group in _placed(weighted, owner, centres):
-        groups[group].append(speaker)
-    return [group for group in groups if group]
+    @property
+    def count(self) -> int:
+        return int(self._alive.sum())
 
+    @property
+    def members(self) -> list[list[int]]:
+        return [members for members, lives in zip(self._members, self._alive, strict=True) if lives]
 
-def _placed(weighted: Vectors, owner: NDArray[np.int64], centres: Vectors) -> Iterator[tuple[int, int]]:
-    units = Voices(weighted, np.ones(len(owner))).directions
-    for block in np.unique(owner):
-        speakers = np.flatnonzero(owner == block)
-        likeness = units[speakers] @ centres.T
-        rows, columns = linear_sum_assignment(likeness, maximize=True)
-        placed = dict(zip(rows.tolist(), columns.tolist(), strict=True))
-        for row, speaker in enumerate(speakers.tolist()):
-            yield speaker, placed.get(row, int(likeness[row].argmax()))  # more speakers than places: to the likest
+    def likeness(self) -> Vectors:
+        """Cosines of the groups' voices."""
+        units = Voices(self._sums, self._weights).directions
+        found: Vectors = units @ units.T
+        return found
+
+    def costs(self) -> Vectors:
+        """By how much the squared distances of speakers from their groups' voices grow, if two groups become one."""
+        shares = self._weights[:, None] * self._weights / (self._weights[:, None] + self._weights)
+        found: Vectors = shares * (1 - self.likeness())
+        np.fill_diagonal(found, np.inf)
+        return found
+
+    def merge(self, scores: Vectors, least: float, apart: NDArray[np.bool_] | None = None) -> bool:
+        """Merge the living pair with the highest score; False when there is none of at least `least`."""
+        scores = np.where(self._alive[:, None] & self._alive, scores, -np.inf)
+        first, second = (int(at) for at in np.unravel_index(int(scores.argmax()), scores.shape))
+        if scores[first, second] == -np.inf or scores[first, second] < least:
+            return False
+        self._members[first] += self._members[second]
+        self._sums[first] += self._sums[second]
+        self._weights[first] += self._weights[second]
+        self._alive[second] = False
+        if apart is not None:
+            apart[first] |= apart[second]
+            apart[:, first] |= apart[:, second]
+        return True

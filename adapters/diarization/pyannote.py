@@ -3,20 +3,20 @@
 It must not import its vendor before the first call, nor hold more of a long recording than one block.
 """
 
-import ctypes
 import functools
-from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.diarization.blocks import shared_windows, stretches
-from adapters.diarization.pyannote_weights import DEFAULT, find_pipeline, name_of, published
+from adapters.diarization.pyannote_options import PyannoteOptions
+from adapters.diarization.pyannote_weights import find_pipeline, name_of, published
 from adapters.hub import Hub, fetch, scaled
 from adapters.pcm import samples
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
 from application.ports.system import ProgressSink
-from domain.errors import EngineUnavailable
+from domain.errors import ColloquyError, EngineUnavailable
 from domain.media import DecodedAudio
 from domain.span import Span, restricted
 from domain.speaker import Diarization
@@ -26,29 +26,6 @@ if TYPE_CHECKING:
 
 _LEAST_VOICE = 400
 """Milliseconds; five frames of the embedding network's trunk, under which their deviation says nothing."""
-_GPU_VOICES, _CPU_VOICES = 16, 4
-"""Voices at once: on a GPU the speed saturates at 16 (performance §3.3); a CPU gains nothing and shall report often."""
-_WINDOWS = 32
-"""Windows that are segmented at once; they are small, and take a CPU one to three seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PyannoteOptions:
-    """How a pipeline is run.
-
-    `model` is a name of the catalogue, a directory in `models_dir`, or a path. `device` is "auto", "cpu", "cuda" or
-    "cuda:N"; batches of 0 follow from it. `block` is ms of recording that are diarized at once.
-    """
-
-    models_dir: Path
-    model: str = DEFAULT
-    device: str = "auto"
-    segmentation_batch: int = 0
-    embedding_batch: int = 0
-    block: int = 1_800_000
-    max_speakers: int = 20
-    allow_download: bool = False
-    cpu_fallback: bool = False
 
 
 class PyannoteDiarizer(DiarizationEngine):
@@ -73,22 +50,18 @@ class PyannoteDiarizer(DiarizationEngine):
         """Say what the settings make of it; whether a GPU can really be used, loading shows."""
         options = self._options
         return DiarizerCapabilities(
-            engine="pyannote", model=name_of(options.model), device=self._device(), max_speakers=options.max_speakers,
+            engine="pyannote",
+            model=name_of(options.model),
+            device=options.resolved_device,
+            max_speakers=options.max_speakers,
             embeds=True,
-        )  # fmt: skip
+            absent=self._absent(),
+        )
 
     def reduced(self) -> "tuple[PyannoteDiarizer, str] | None":
-        """Take a quarter of the batches, then the CPU if that is allowed."""
-        options, device = self._options, self._device()
-        windows_at_once, voices = self._batches()
-        if voices > 1:
-            less = replace(
-                options, segmentation_batch=max(1, windows_at_once // 4), embedding_batch=max(1, voices // 4)
-            )
-            return PyannoteDiarizer(less, self._hub), f"a batch of {max(1, voices // 4)} instead of {voices} voices"
-        if device != "cpu" and options.cpu_fallback:
-            return PyannoteDiarizer(replace(options, device="cpu"), self._hub), f"the CPU instead of {device}"
-        return None
+        """Take the next step down of its options."""
+        less = self._options.reduced()
+        return None if less is None else (PyannoteDiarizer(less[0], self._hub), less[1])
 
     def load(self) -> None:
         """Load the networks ahead of the first call; downloads nothing."""
@@ -107,10 +80,11 @@ class PyannoteDiarizer(DiarizationEngine):
         found: list[tuple[Span, Heard]] = []
         for block in blocks:
             if restricted(speech, block):
-                # Who speaks somewhere in the recording need not speak in every block of it.
-                here = least if len(blocks) == 1 else 1
+                # Who speaks somewhere need not speak in every block; and where a block splits a fragment off a voice, a
+                # limit to the number of voices would have it take two others for one.
+                bounds = (least, most) if len(blocks) == 1 else (1, max(most, self._options.max_speakers))
                 share = functools.partial(_share, report, block, audio.duration)
-                found.append((block, self._ready(report).hear(samples(audio, block), here, most, share)))
+                found.append((block, self._ready(report).hear(samples(audio, block), *bounds, share)))
         answer = joined(found, least, most)
         report(1.0)
         return answer
@@ -159,25 +133,31 @@ class PyannoteDiarizer(DiarizationEngine):
                 raise EngineUnavailable(
                     "pyannote.audio cannot be imported: install the extra 'pyannote' of this project"
                 ) from exc
-            windows, voices = self._batches()
-            device = self._options.device
+            options = self._options
             try:
                 self._loaded = LoadedPipeline(
-                    folder, device=device, segmentation_batch=windows, embedding_batch=voices
-                )  # fmt: skip
-            except (OSError, KeyError, TypeError, ValueError) as exc:
+                    folder,
+                    device=options.device,
+                    segmentation_batch=options.windows,
+                    embedding_batch=options.voices,
+                )
+            except ColloquyError:
+                raise
+            except Exception as exc:  # unpickling a file that is not what it should be can raise anything
+                if isinstance(exc, MemoryError) or "out of memory" in str(exc).lower():
+                    raise
                 raise EngineUnavailable(f"the pipeline '{folder.name}' is damaged or of another version") from exc
         return self._loaded
 
-    def _batches(self) -> tuple[int, int]:
-        options = self._options
-        usual = _CPU_VOICES if self._device() == "cpu" else _GPU_VOICES
-        return options.segmentation_batch or _WINDOWS, options.embedding_batch or usual
-
-    def _device(self) -> str:
-        if self._options.device != "auto":
-            return self._options.device
-        return "cuda" if _gpu_is_there() else "cpu"
+    def _absent(self) -> str:
+        model, entry = self._options.model, published(self._options.model)
+        if not all(map(find_spec, ("torch", "pyannote", "pyannote.audio"))):
+            return "pyannote.audio is not installed"
+        if find_pipeline(model, self._options.models_dir) or (
+            entry and self._options.allow_download and (self._hub.token or not entry.gated)
+        ):
+            return ""
+        return "the weights of pyannote are not on this machine"
 
 
 class _Rising:
@@ -194,15 +174,3 @@ class _Rising:
 
 def _share(report: ProgressSink, block: Span, duration: int, done: float) -> None:
     report((block.start + done * block.duration) / duration)
-
-
-@functools.cache
-def _gpu_is_there() -> bool:
-    """Whether there is a GPU with its driver; torch brings all else that it needs of CUDA."""
-    if not Path("/dev/nvidiactl").exists():
-        return False
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    return True

@@ -6,6 +6,8 @@ anything it was not allowed to download.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,8 @@ DEFAULT = "sherpa-wespeaker"
 FILES = ("segmentation.onnx", "embedding.onnx")
 _BLOCK = 600_000
 """ms of recording that are diarized at once: some 200 MB, and every pair of its voices is compared."""
+_LEAST_BLOCK = 150_000
+"""ms; in less than that, hardly anybody is met twice."""
 _LONGEST_SPAN = 30_000
 """ms of a span that are listened to: more changes nothing about the voice, and costs."""
 _OUT_OF_MEMORY = ("out of memory", "bad alloc", "bad_alloc", "failed to allocate", "cannot allocate")
@@ -57,9 +61,23 @@ class SherpaOnnxDiarizer(DiarizationEngine):
 
     def capabilities(self) -> DiarizerCapabilities:
         """All hints are honoured, and its voices can be compared."""
+        here = find_networks(self._model, self._models_dir) or (self._allow_download and self._model in NAMES)
+        absent = "" if here else "the weights of sherpa-onnx are not on this machine"
         return DiarizerCapabilities(
-            engine="sherpa_onnx", model=Path(self._model).name, max_speakers=self._max_speakers, embeds=True
+            engine="sherpa_onnx",
+            model=Path(self._model).name,
+            max_speakers=self._max_speakers,
+            embeds=True,
+            absent=absent if find_spec("sherpa_onnx") else "sherpa-onnx is not installed",
         )
+
+    def reduced(self) -> "tuple[SherpaOnnxDiarizer, str] | None":
+        """Take blocks of a quarter of the size: the voices that are compared grow with it, the distances squared."""
+        if self._block <= _LEAST_BLOCK:
+            return None
+        size, less = max(_LEAST_BLOCK, self._block // 4), copy(self)
+        vars(less).update(_block=size, _networks=None)
+        return less, f"blocks of {size // 1000} s instead of {self._block // 1000} s"
 
     def load(self) -> None:
         """Load the networks ahead of the first call; downloads nothing."""

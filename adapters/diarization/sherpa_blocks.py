@@ -108,7 +108,7 @@ def _voices(networks: Listener, sound: Sound, turns: Sequence[Turn]) -> Voices:
                 break
         centroids.append(centroid)
     spoken = [float(sum(span.duration for span, of in turns if of == speaker)) for speaker in alone]
-    return Voices(np.array(centroids, np.float64).reshape(len(alone), -1), np.array(spoken))
+    return Voices(np.array(centroids, np.float64).reshape(len(alone), len(networks.nobody)), np.array(spoken))
 
 
 def _split(

@@ -5,7 +5,6 @@ It must not know what the calls are about.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -13,25 +12,17 @@ from adapters.hosting.conversation import BEAT_SECONDS, converse, is_well, risin
 from adapters.hosting.devices import Devices
 from adapters.hosting.idle import IdleClocks
 from adapters.hosting.ladder import Ladder
-from adapters.hosting.messages import Call, Done, Failed
+from adapters.hosting.messages import Call, Done, Failed, Outcome
 from adapters.hosting.policy import Hosting
 from adapters.hosting.process import LEAVE_SECONDS, ChildGone, ChildProcess, ChildStuck
+from adapters.hosting.symptoms import out_of_memory
 from adapters.hosting.turns import Turns
 from adapters.hosting.watchdog import Watchdog
 from application.ports.system import ProgressSink
 from domain.errors import EngineFailed
 
-_CPU = "cpu"
 _CLOCKS = IdleClocks()
 """All idle children are watched by one thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a call returned, and a sentence for each thing that the engine did without for want of memory."""
-
-    result: object
-    degraded: tuple[str, ...]
 
 
 class EngineChild:
@@ -42,9 +33,9 @@ class EngineChild:
     starts a fresh one. `device` names the device that an adapter computes on.
 
     When memory runs out, the child is replaced by one with a reduced adapter, where the adapter is `Reducible`, and the
-    call repeated. The reduced one then stays, through crashes and cancellations too, until its child is ended for
-    idleness, recycled or closed, or `hosting.reduced_seconds` have passed: what took the memory may then be gone. When
-    even the last step is too much, that call is at fault, and the next one starts at the top again.
+    call repeated. The reduced one then stays, in fresh children too, until it was idle for its time or closed, or
+    `hosting.reduced_seconds` have passed: what took the memory may then be gone. When even the last step is too much,
+    that call is at fault, and the next one starts at the top again.
     """
 
     def __init__(
@@ -53,7 +44,7 @@ class EngineChild:
         hosting: Hosting,
         *,
         devices: Devices | None = None,
-        device: Callable[[object], str] = lambda _: _CPU,
+        device: Callable[[object], str] = lambda _: "cpu",
     ) -> None:
         self._ladder = Ladder(adapter, hosting.reduced_seconds)
         self._hosting = hosting
@@ -161,11 +152,9 @@ class EngineChild:
         self._log.warning("engine reduced for want of memory", method=method, step=self._ladder.sentences[-1])
 
     def _recycle(self, process: ChildProcess) -> None:
-        limits = self._hosting
-        worn = limits.max_calls is not None and process.calls >= limits.max_calls
-        if worn or (limits.max_memory is not None and process.memory > limits.max_memory):
+        if self._hosting.worn(process.calls, process.memory):
             self._log.info("engine child recycled", calls=process.calls, memory=process.memory)
-            self._retire()
+            self._drop()
 
     def _rest(self) -> None:
         """Have the child ended when it has been idle for its time."""
@@ -174,7 +163,7 @@ class EngineChild:
             return
         self._idle_since = time.monotonic()
         if seconds == 0:
-            self._retire()
+            self._drop()
         else:
             _CLOCKS.wind(self._end_idle, seconds)
 
@@ -191,12 +180,14 @@ class EngineChild:
         process = self._running()
         kept, process.took = process.ready, False
         try:
-            return process, converse(process, call, self._watchdog, on_progress, by_cpu=device == _CPU)
+            return process, converse(process, call, self._watchdog, on_progress, by_cpu=device == "cpu")
         except ChildGone as exc:
             ending = self._drop()
             self._log.warning("engine child died", method=call.method, ending=ending, output=process.output)
             if kept and not process.took:  # of something before this call, which a fresh child may well do
                 return self._converse(call, on_progress, device)
+            if out_of_memory(process.output):  # native code seldom raises: it says so and aborts
+                return process, Failed(EngineFailed("the engine ran out of memory", code="out_of_memory"), "")
             if process.sticky:
                 self._devices.failed(device)
             raise EngineFailed(f"the engine's process {ending}", code="worker_crashed") from exc

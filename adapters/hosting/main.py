@@ -19,15 +19,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Done, Failed, Progress, Ready, Taken
-from domain.errors import ColloquyError, EngineFailed
+from adapters.hosting.symptoms import out_of_memory, sticky
+from domain.errors import ColloquyError, EngineFailed, EngineUnavailable
 
 _PR_SET_PDEATHSIG = 1
 _RELAY_SECONDS = 0.1
 _TRACE_CHARACTERS = 8_000
-_OUT_OF_MEMORY = ("out of memory", "bad_alloc", "failed to allocate", "can't allocate memory", "cannot allocate memory")
-"""As PyTorch, CTranslate2, ONNX Runtime and the C library put it, in lower case."""
-_STICKY = ("cuda error", "cuda failed with error", "device-side assert", "illegal memory access", "launch failure")
-"""CUDA states that only a new process leaves (cudaErrorAssert: "the process must be terminated and relaunched")."""
 
 
 @runtime_checkable
@@ -90,6 +87,7 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
     except Exception as exc:  # noqa: BLE001 - whatever unpickling raises, the parent must learn of it
         connection.send(_failure(exc))
         return
+    _log_as_json()
     loaded = False
     if preload and isinstance(adapter, Loadable):
         try:
@@ -107,25 +105,37 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
             connection.send(_failure(exc))
 
 
+def _log_as_json() -> None:
+    """Have what the adapter logs come out as lines that the parent can put into its own log."""
+    if structlog := sys.modules.get("structlog"):
+        structlog.configure(
+            processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+            logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        )
+
+
 def _failure(exc: Exception) -> Failed:
     """Translate an error for the caller, or leave the process at once when it would fail for ever."""
     trace = "".join(traceback.format_exception(exc))[-_TRACE_CHARACTERS:]
     causes = tuple(_causes(exc))
-    texts = " ".join(str(cause) for cause in causes).lower()
-    out_of_memory = any(isinstance(cause, MemoryError) for cause in causes) or any(t in texts for t in _OUT_OF_MEMORY)
-    if not out_of_memory and any(text in texts for text in _STICKY):
+    texts = " ".join(str(cause) for cause in causes)
+    if sticky(texts) and not any(isinstance(cause, MemoryError) for cause in causes):
         sys.stderr.write(trace)
         sys.stderr.flush()
         os._exit(STICKY_ERROR_EXIT)
+    # An adapter translates what it does not know to a plain failure, or to weights that cannot be loaded.
+    vague = not isinstance(exc, ColloquyError) or exc.reason in {EngineFailed.code, EngineUnavailable.code}
+    if vague and (out_of_memory(texts) or any(isinstance(cause, MemoryError) for cause in causes)):
+        return Failed(EngineFailed("the engine ran out of memory", code="out_of_memory"), trace)
     if isinstance(exc, ColloquyError):
         return Failed(exc, trace)
-    if out_of_memory:
-        return Failed(EngineFailed("the engine ran out of memory", code="out_of_memory"), trace)
     return Failed(EngineFailed("the engine failed"), trace)
 
 
 def _causes(exc: BaseException | None) -> Iterator[BaseException]:
-    while exc is not None:
+    seen: set[int] = set()  # a vendor may raise an error from itself
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
         yield exc
         exc = exc.__cause__ or exc.__context__
 

@@ -55,4 +55,12 @@ class Failed:
     trace: str
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the parent makes of a call: its result, and a sentence for each thing the engine did without for memory."""
+
+    result: object
+    degraded: tuple[str, ...]
+
+
 Message = Ready | Taken | Progress | Done | Failed

@@ -36,6 +36,11 @@ class Hosting:
     idle_seconds: float | None = None
     reduced_seconds: float = 600.0
 
+    def worn(self, calls: int, memory: int) -> bool:
+        """Whether a child that has done so many calls, and holds so many bytes, is to be replaced."""
+        too_old = self.max_calls is not None and calls >= self.max_calls
+        return too_old or (self.max_memory is not None and memory > self.max_memory)
+
     def child_environment(self) -> dict[str, str]:
         """Give the child's whole environment; what keeps it quiet and offline cannot be overridden."""
         pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -10,23 +10,20 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Self, cast
 
 from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Message, Ready
+from adapters.hosting.output import Output
 from adapters.hosting.policy import Hosting
 from adapters.hosting.usage import memory_of, work_of
 
 LEAVE_SECONDS = 1.0
 _LOOK_SECONDS = 0.005
 _REAP_SECONDS = 5.0
-_TAIL_LINES = 40
-_LINE_CHARACTERS = 500
 
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-starter")
 """All children are started by this one thread: the kernel takes a parent for dead when the *thread* that started the
@@ -52,7 +49,6 @@ class ChildProcess:
         self.took = False
         self.calls = 0
         self.holds: str | None = None
-        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         ours, theirs = socket.socketpair()
         output, sink = os.pipe()
         # A whole message passes in milliseconds; a peer that is frozen halfway through one must not hold the parent.
@@ -80,8 +76,7 @@ class ChildProcess:
         finally:
             theirs.close()
             os.close(sink)
-        self._listener = threading.Thread(target=self._listen, args=(output,), daemon=True, name="engine-output")
-        self._listener.start()
+        self._output = Output(output)
         with contextlib.suppress(ConnectionError):  # it died at once; whoever waits for its answer will be told
             self._connection.send_bytes(adapter)
 
@@ -105,7 +100,7 @@ class ChildProcess:
     @property
     def output(self) -> str:
         """The last lines that the child wrote to its standard output and error."""
-        return "".join(self._tail)
+        return self._output.tail
 
     @property
     def memory(self) -> int:
@@ -164,18 +159,13 @@ class ChildProcess:
             os.killpg(self._popen.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in a driver: it must not hold up its parent
             self._popen.wait(_REAP_SECONDS)
-        self._listener.join(LEAVE_SECONDS)
+        self._output.join(LEAVE_SECONDS)
         return _ending(self._popen.returncode)
 
     def _await_end(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while self.alive and time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
-
-    def _listen(self, output: int) -> None:
-        with open(output, encoding="utf-8", errors="replace") as lines:
-            while line := lines.readline(_LINE_CHARACTERS):
-                self._tail.append(line)
 
 
 @contextlib.contextmanager

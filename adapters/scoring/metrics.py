@@ -11,6 +11,7 @@ from domain.errors import EngineUnavailable
 from domain.scoring import Line, Rate, Reference, Scores, plain_words
 from domain.span import to_seconds
 from domain.speaker import SpeakerTurn
+from domain.stage import StageName, StageStatus
 from domain.transcript import Transcript, Word
 
 if TYPE_CHECKING:
@@ -37,13 +38,18 @@ class MetricsScorer(Scorer):
         self.prepare()
         lines = sorted(reference.lines, key=lambda line: line.span.start if line.span else 0)
         words = _in_order(transcript)
+        # A diarizer that ran and found nobody has missed everybody; one that did not run is not to be judged.
+        told_apart = any(
+            stage.name is StageName.DIARIZATION and stage.status is not StageStatus.FAILED
+            for stage in transcript.stages
+        )
         wer = cpwer = None
         if lines:
             said = plain_words(" ".join(line.text for line in lines))
             wer = Rate(_distance(said, plain_words(" ".join(text for _, text in words))), len(said))
-            if any(line.speaker for line in lines) and any(speaker for speaker, _ in words):
+            if any(line.speaker for line in lines) and (told_apart or any(speaker for speaker, _ in words)):
                 cpwer = Rate(_least(_by_speaker(lines), _by_speaker(_as_lines(words))), len(said))
-        if not (reference.turns and transcript.turns):
+        if not (reference.turns and (told_apart or transcript.turns)):
             return Scores(wer=wer, cpwer=cpwer)
         der, jer = _diarization(reference.turns, transcript, forgiveness)
         return Scores(wer=wer, cpwer=cpwer, der=der, jer=jer)
@@ -97,7 +103,10 @@ def _diarization(truth: Sequence[SpeakerTurn], found: Transcript, forgiveness: F
     parts = rate(*sides, uem=whole, detailed=True)
     wrong = sum(parts[name] for name in ("missed detection", "false alarm", "confusion"))
     jaccard = JaccardErrorRate()(*sides, uem=whole, detailed=True)  # type: ignore[no-untyped-call]
-    return Rate(wrong, parts["total"]), Rate(jaccard["speaker error"], jaccard["speaker count"])
+    return (
+        Rate(round(wrong, 6), round(parts["total"], 6)),
+        Rate(round(jaccard["speaker error"], 6), jaccard["speaker count"]),
+    )
 
 
 def _annotation(turns: Iterable[SpeakerTurn]) -> "Annotation":

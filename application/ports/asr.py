@@ -16,6 +16,8 @@ class EngineCapabilities:
     """What an engine can do, answered without loading a model, so that an impossible request is refused at submit.
 
     `languages` is None when any is taken. `models` are the names a request may use; the first is the default.
+    `transcribe_only` are those of them that cannot translate, where the engine can. `absent` is empty, or why the
+    default model cannot run here: its weights are missing and cannot be had, or a package is.
     """
 
     engine: str
@@ -25,8 +27,10 @@ class EngineCapabilities:
     detects_language: bool = False
     word_timestamps: bool = True
     translation: bool = False
+    transcribe_only: frozenset[str] = frozenset()
     initial_prompt: bool = False
     hotwords: bool = False
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from domain.speaker import Diarization, SpeakerHints
 class DiarizerCapabilities:
     """What a diarizer can do. `max_speakers` is its own upper limit; `counts` says whether hints are honoured.
 
-    `embeds` says that its answers have centroids, and that `embed` gives voices to compare with them.
+    `embeds` says that its answers have centroids, and that `embed` gives voices to compare with them. `absent` is
+    empty, or why it cannot run here: its weights are missing and cannot be had, or a package is.
     """
 
     engine: str
@@ -25,6 +26,7 @@ class DiarizerCapabilities:
     counts: bool = True
     needs_channels: bool = False
     embeds: bool = False
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

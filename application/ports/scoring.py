@@ -34,7 +34,7 @@ class Scorer(Protocol):
         Words are compared as `plain_words` gives them, in order of time. cpWER joins each speaker's words and maps the
         transcript's speakers to the reference's one to one, so that errors are fewest; a word of nobody belongs to a
         speaker of its own. DER and JER cover the whole recording, with the speakers mapped for the least error; JER
-        has no collar.
+        has no collar. A diarizer that ran and found nobody has missed everybody.
 
         Raises:
             EngineUnavailable: as `prepare`.

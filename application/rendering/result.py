@@ -8,7 +8,7 @@ from domain.media import MediaFacts
 from domain.span import Span, to_seconds
 from domain.speaker import SpeakerTurn
 from domain.statistics import SpeakerStatistics, statistics
-from domain.transcript import Move, Segment, Transcript, Word
+from domain.transcript import Move, Segment, Suspect, Transcript, Word
 
 _encoder = msgspec.json.Encoder()
 
@@ -31,6 +31,8 @@ def json(transcript: Transcript) -> str:
                 speaker.speaker: _speaker(speaker) for speaker in statistics(transcript.segments, transcript.turns)
             },
             "turns": [_turn(turn) for turn in transcript.turns],
+            "suspect_spans": [_suspect(suspect) for suspect in transcript.suspects],
+            "uncovered_speech": [_times(span) for span in transcript.uncovered_speech],
             "moves": [_move(move) for move in transcript.moves],
             "stages": transcript.stages,
             "warnings": transcript.warnings,
@@ -65,6 +67,10 @@ def _word(word: Word) -> dict[str, Any]:
         "timing": word.timing,
         "alternatives": word.alternatives,
     }
+
+
+def _suspect(suspect: Suspect) -> dict[str, Any]:
+    return {**_times(suspect.span), "reason": suspect.reason, "text": suspect.text}
 
 
 def _move(move: Move) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from application.ports.scoring import Forgiveness
-from application.references import KINDS, merge, read
 from domain.errors import ColloquyError, EngineUnavailable, InvalidOptions
 from domain.options import TranscriptionOptions
-from domain.scoring import Reference, Scores
+from domain.scoring import Reference
 from domain.transcript import Transcript
+from entrypoints.cli.bench_references import reference_for
 from entrypoints.cli.bench_report import Measured, as_json, show
-from entrypoints.cli.main import Exit
+from entrypoints.cli.configured import Exit
 from entrypoints.cli.transcribe import private, transcribed
 from entrypoints.embedded import Embedded
 from infrastructure.container import Container
@@ -41,7 +41,7 @@ class Wanted:
     warm_up: bool
 
 
-def bench(wanted: Wanted, report: Path | None) -> int:
+def measure(wanted: Wanted, report: Path | None) -> int:
     """Print a table, write `report`; return the exit status, which is not 0 when a configuration did not run."""
     configure_logging(Log(level="error"))
     try:
@@ -59,38 +59,18 @@ def bench(wanted: Wanted, report: Path | None) -> int:
         print(f"colloquy: there is no reference for {file.name}: only its speed is measured", file=sys.stderr)
     runs = [_run(name or "as configured", settings, wanted) for name, settings in configurations.items()]
     measured = [
-        Measured(name=name, results=[(file, found, scorer.score(truths[file], found, wanted.forgiveness)
-                                      if truths[file] != Reference() else Scores()) for file, found in results],
-                 peak=peak, failure=failure)
+        Measured(
+            name=name,
+            results=[(file, found, scorer.score(truths[file], found, wanted.forgiveness)) for file, found in results],
+            peak=peak,
+            failure=failure,
+        )
         for name, results, peak, failure in runs
-    ]  # fmt: skip
+    ]
     show(measured, wanted.forgiveness)
     if report is not None:
         report.write_bytes(as_json(measured, wanted.forgiveness))
     return Exit.FAILED if any(one.failure for one in measured) else 0
-
-
-def reference_for(file: Path, given: Sequence[Path], *, alone: bool) -> Reference:
-    """Gather what is known of `file`: from the references given, and from files of its name beside it.
-
-    Raises:
-        InvalidOptions: a reference cannot be read.
-    """
-    named = [path for place in given for path in (sorted(place.iterdir()) if place.is_dir() else [place])]
-    found = []
-    for path in [*named, *(file.with_suffix(f".{kind}") for kind in KINDS)]:
-        kind = path.suffix[1:].lower()
-        if kind not in KINDS or not path.is_file():
-            continue
-        try:
-            sheet = read(path.read_text(encoding="utf-8"), kind)
-        except (InvalidOptions, UnicodeDecodeError) as error:
-            if path in given:
-                raise InvalidOptions(f"{path.name} cannot be read as a reference") from error
-            continue
-        if path.stem == file.stem or sheet.names(file.stem) or (alone and path in given):
-            found.append(sheet.about(file.stem))
-    return merge(found)
 
 
 def _changes(name: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`colloquy doctor`: what is installed, what will run, and one line on how to mend each gap."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from infrastructure.examination import examine_installation
@@ -16,6 +17,6 @@ def examine(settings: Settings) -> int:
     for heading in ("", "part", "finding", "to mend it"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
-        table.add_row(_MARKS[finding.state], finding.part, finding.found, finding.fix)
+        table.add_row(_MARKS[finding.state], finding.part, escape(finding.found), escape(finding.fix))
     Console().print(table)
     return 1 if any(finding.state == "broken" for finding in findings) else 0

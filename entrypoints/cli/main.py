@@ -8,8 +8,10 @@ from uuid import UUID
 
 import typer
 
-from infrastructure.load_settings import BadSettings, effective, load_settings, markdown_table
-from infrastructure.settings import Settings
+from entrypoints.cli.bench_command import bench
+from entrypoints.cli.configured import configured as _settings
+from entrypoints.cli.model_commands import models
+from infrastructure.load_settings import effective, markdown_table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,16 +22,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="Issue, list and revoke API keys.")
 app.add_typer(keys, name="keys")
-
-
-class Exit:
-    """What the command's exit status means; 2 is a wrong call, as everywhere."""
-
-    FAILED = 1
-    BAD_SETTINGS = 78
-    MEDIA_REJECTED = 3
-    ENGINE_MISSING = 4
-    INTERRUPTED = 130
+app.add_typer(models, name="models")
 
 
 class Format(StrEnum):
@@ -41,6 +34,13 @@ class Format(StrEnum):
     VTT = "vtt"
     TSV = "tsv"
     RTTM = "rttm"
+
+
+class Task(StrEnum):
+    """What is written: the language that is spoken, or English."""
+
+    TRANSCRIBE = "transcribe"
+    TRANSLATE = "translate"
 
 
 class Channels(StrEnum):
@@ -61,6 +61,9 @@ def transcribe(
     ] = None,
     format: Annotated[Format, typer.Option("--format", "-f")] = Format.TEXT,
     lang: Annotated[str, typer.Option(help="Language code, or auto.")] = "auto",
+    language: Annotated[list[str] | None, typer.Option(help="One that may be spoken; repeat for each.")] = None,
+    task: Annotated[Task, typer.Option(help="Write what is spoken, or write English.")] = Task.TRANSCRIBE,
+    temperature: Annotated[float | None, typer.Option(min=0, max=1, help="One sampling temperature for all.")] = None,
     model: Annotated[str, typer.Option(help="Model of the engine; its default if absent.")] = "",
     diarization: Annotated[bool, typer.Option(help="Tell speakers apart.")] = True,
     num_speakers: Annotated[int | None, typer.Option(help="Exact number of speakers.")] = None,
@@ -74,14 +77,15 @@ def transcribe(
     """Transcribe one recording here and now, without a server."""
     from domain.errors import InvalidOptions
     from domain.media import ChannelMode
-    from domain.options import TranscriptionOptions
+    from domain.options import Goal, TranscriptionOptions
     from entrypoints.cli.transcribe import transcribe_file
 
     try:
         options = TranscriptionOptions(
             language=lang, model=model, diarization=diarization, num_speakers=num_speakers, min_speakers=min_speakers,
             max_speakers=max_speakers, channels=ChannelMode(channels.value), initial_prompt=initial_prompt,
-            hotwords=tuple(hotword or ()), format=format.value,
+            hotwords=tuple(hotword or ()), format=format.value, languages=tuple(language or ()),
+            goal=Goal(task.value), temperature=temperature,
         )  # fmt: skip
     except InvalidOptions as error:
         raise typer.BadParameter(error.detail) from error
@@ -98,6 +102,9 @@ def serve(
     from entrypoints.cli.serve import serve_embedded
 
     raise typer.Exit(serve_embedded(_settings(), issue_key=issue_key))
+
+
+app.command()(bench)
 
 
 @keys.command("issue")
@@ -128,51 +135,6 @@ def revoke_key(key: Annotated[UUID, typer.Argument(help="The key's id, from `key
 
 
 @app.command()
-def bench(
-    files: Annotated[list[Path], typer.Argument(help="Recordings.", exists=True, dir_okay=False)],
-    reference: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--reference",
-            "-r",
-            exists=True,
-            help="STM, RTTM, SRT, VTT, TXT or our JSON, or a folder of them; those beside a recording are found.",
-        ),
-    ] = None,
-    engine: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--engine",
-            "-e",
-            help="A configuration, `asr=NAME,diarization=NAME,model=NAME,SETTING=VALUE`; may be repeated.",
-        ),
-    ] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="File for the figures as JSON.")] = None,
-    lang: Annotated[str, typer.Option(help="Language code, or auto.")] = "auto",
-    num_speakers: Annotated[int | None, typer.Option(help="Exact number of speakers.")] = None,
-    collar: Annotated[float, typer.Option(min=0, help="Seconds to each side of a turn's edge that DER forgives.")] = 0,
-    skip_overlap: Annotated[bool, typer.Option(help="Leave overlapping speech out of DER.")] = False,
-    warm_up: Annotated[bool, typer.Option(help="Transcribe the smallest file once before measuring.")] = True,
-) -> None:
-    """Measure error rates, speed and memory of configurations on recordings of your own."""
-    from application.ports.scoring import Forgiveness
-    from domain.errors import InvalidOptions
-    from domain.options import TranscriptionOptions
-    from domain.span import to_ms
-    from entrypoints.cli.bench import Wanted, bench
-
-    try:
-        options = TranscriptionOptions(language=lang, num_speakers=num_speakers)
-    except InvalidOptions as error:
-        raise typer.BadParameter(error.detail) from error
-    wanted = Wanted(
-        files=files, references=reference or [], engines=engine or [], options=options, warm_up=warm_up,
-        forgiveness=Forgiveness(collar=to_ms(collar), skip_overlap=skip_overlap),
-    )  # fmt: skip
-    raise typer.Exit(bench(wanted, json))
-
-
-@app.command()
 def doctor() -> None:
     """Say what is installed, which engines will run, and how to mend what is missing."""
     from entrypoints.cli.doctor import examine
@@ -190,16 +152,6 @@ def config(
         return
     for name, value in effective(_settings()):
         typer.echo(f"{name}={value}")
-
-
-def _settings() -> Settings:
-    try:
-        settings = load_settings()
-    except BadSettings as error:
-        for problem in error.problems:
-            typer.echo(f"colloquy: {problem}", err=True)
-        raise typer.Exit(Exit.BAD_SETTINGS) from error
-    return settings
 
 
 def main() -> None:

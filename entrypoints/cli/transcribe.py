@@ -21,7 +21,7 @@ from domain.span import to_seconds
 from domain.stage import StageStatus
 from domain.task import Task, TaskId, TaskStatus
 from domain.transcript import Transcript
-from entrypoints.cli.main import Exit
+from entrypoints.cli.configured import Exit
 from entrypoints.embedded import Embedded
 from infrastructure.log_config import configure_logging
 from infrastructure.settings import Log, Settings

@@ -11,6 +11,7 @@ from application.admit_caller import AdmitCaller
 from application.cancel_task import CancelTask
 from application.delete_task import DeleteTask
 from application.get_result import GetResult
+from application.list_models import ListModels
 from application.query_tasks import QueryTasks
 from application.submit_transcription import SubmitTranscription
 from entrypoints.http.context import RequestContext
@@ -18,6 +19,7 @@ from entrypoints.http.errors import answer
 from entrypoints.http.guards import current_caller, limit_headers, require_caller
 from entrypoints.http.health import HealthReport, get_health, get_liveness, get_readiness
 from entrypoints.http.limits import HttpLimits
+from entrypoints.http.models import list_models
 from entrypoints.http.openapi import SECURITY, openapi_config
 from entrypoints.http.reference_page import explain_problem, to_reference
 from entrypoints.http.result import get_result
@@ -40,6 +42,7 @@ class ApiDependencies:
     result: GetResult
     cancel: CancelTask
     delete: DeleteTask
+    models: ListModels
     probe: Callable[[], Awaitable[Mapping[str, str]]]
 
 
@@ -48,7 +51,7 @@ def create_app(api: ApiDependencies, limits: HttpLimits) -> Litestar:
     release = version("colloquy")
     guards = [require_caller(api.admit_caller)]
     first = [transcribe, get_status, get_result]
-    every = [*first, list_tasks, get_task, cancel_task, delete_task]
+    every = [*first, list_tasks, get_task, cancel_task, delete_task, list_models]
     app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=every, guards=guards, security=SECURITY),
@@ -68,6 +71,7 @@ def create_app(api: ApiDependencies, limits: HttpLimits) -> Litestar:
             "result": provide(api.result),
             "cancel": provide(api.cancel),
             "delete": provide(api.delete),
+            "models": provide(api.models),
             "report": provide(HealthReport(release, api.probe)),
         },
         guards=[limit_headers],

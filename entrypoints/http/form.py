@@ -9,11 +9,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from application.rendering.registry import FORMATS
 from domain.media import ChannelMode
-from domain.options import MAX_HOTWORDS, MAX_PROMPT, MAX_SPEAKERS, TranscriptionOptions
+from domain.options import MAX_HOTWORDS, MAX_LANGUAGES, MAX_PROMPT, MAX_SPEAKERS, Goal, TranscriptionOptions
 from entrypoints.http.errors import InvalidFields
 
 FILE = "file"
 _Count = Annotated[int, Meta(ge=1, le=MAX_SPEAKERS)]
+_Temperature = Annotated[float, Meta(ge=0, le=1)]
 _LINE_SPACE = "\t\n\r"
 _LONGEST_NAME = 64
 """Characters of a field's name that an answer repeats."""
@@ -23,6 +24,21 @@ class TranscribeFields(Struct, kw_only=True, forbid_unknown_fields=True):
     """What may be asked, beside the recording; text, so `true` and `3` are read as what they say."""
 
     lang: Annotated[str, Meta(description="Language code such as `en` or `pt-BR`, or `auto`.")] = "auto"
+    languages: Annotated[
+        list[str],
+        Meta(
+            max_length=MAX_LANGUAGES,
+            description="Languages that may be spoken, with `lang` left at `auto`; each stretch of speech is one of "
+            "them. Repeat the field, or separate the codes by commas.",
+        ),
+    ] = []
+    task: Annotated[Goal, Meta(description="`translate` writes English, whatever is spoken, where the model can.")] = (
+        Goal.TRANSCRIBE
+    )
+    temperature: Annotated[
+        _Temperature | UnsetType,
+        Meta(description="One sampling temperature for all; left out, doubtful passages are tried at more."),
+    ] = UNSET
     model: Annotated[str, Meta(description="Model by name; empty means the configured default.")] = ""
     format: Annotated[str, Meta(description="What `/result` gives unless told otherwise.")] = "json"
     diarization: Annotated[bool, Meta(description="Whether to tell speakers apart.")] = True
@@ -41,6 +57,9 @@ class TranscribeFields(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = []
 
 
+_INSIDE = {"lang": "language", "task": "goal"}
+"""Fields that are called otherwise inside."""
+_LISTS = {"hotwords", "languages"}
 _FIELDS = {field.name: field for field in msgspec.structs.fields(TranscribeFields)}
 
 
@@ -63,8 +82,10 @@ def parse_fields(pairs: Iterable[tuple[str, str]]) -> TranscriptionOptions:
             wrong[name] = f"{name}: {error}"
     if wrong:
         raise InvalidFields(wrong)
-    language = values.pop("lang", "auto")
-    return TranscriptionOptions(language=language, **values)  # type: ignore[arg-type]  # each was read by its own type
+    for name, inner in _INSIDE.items():
+        if name in values:
+            values[inner] = values.pop(name)
+    return TranscriptionOptions(**values)  # type: ignore[arg-type]  # each was read by its own type
 
 
 def _read(name: str, given: list[str]) -> object:
@@ -73,7 +94,7 @@ def _read(name: str, given: list[str]) -> object:
         raise ValueError(_unknown(name))
     if any(char < " " and char not in _LINE_SPACE for text in given for char in text):
         raise ValueError("control characters are not allowed")
-    if name == "hotwords":
+    if name in _LISTS:
         words = [word for text in given for part in text.split(",") if (word := part.strip())]
         return tuple(msgspec.convert(words, field.type))
     if len(given) > 1:

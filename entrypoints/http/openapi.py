@@ -48,6 +48,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         tags=[
             Tag("Transcription", "From a recording to its transcript."),
             Tag("Tasks", "What you have handed in."),
+            Tag("Models", "What recognises and what tells apart."),
             Tag("Health", "For whoever runs the service; no key needed."),
         ],
         openapi_router=page,

@@ -22,8 +22,9 @@ class TranscribeOperation(Operation):
         components = msgspec.json.schema(TranscribeFields)["$defs"]
         fields = components["TranscribeFields"]["properties"]
         fields["format"]["enum"] = list(FORMATS)
-        fields["channels"] = {**components["ChannelMode"], **fields["channels"]}
-        fields["channels"].pop("$ref", None)
+        for name, field in fields.items():
+            choices = components[field.pop("$ref").rpartition("/")[2]] if "$ref" in field else {}
+            fields[name] = {**choices, **field}
         recording = {"type": "string", "format": "binary", "description": "The recording: any audio or video."}
         form = {"type": "object", "properties": {FILE: recording, **fields}, "required": [FILE]}
         # Litestar writes plain mappings out as they are.

@@ -33,7 +33,15 @@ async def get_result(
     result: NamedDependency[GetResult],
     format: Annotated[str | None, Parameter(description="Default: the one asked for at submission.")] = None,
 ) -> Response[bytes]:
-    """Render the transcript; every format is a view of the same words, so ask for as many as you like."""
+    """Render the transcript; every format is a view of the same words, so ask for as many as you like.
+
+    The JSON says what to trust. Each segment has its `quality`, where the engine tells: the average log probability of
+    its words, the probability that nobody spoke, how far its text can be compressed (loops can, speech cannot), and how
+    often it was decoded. `suspect_spans` are stretches whose text is doubtful or was dropped, with the reason:
+    `repetition`, `low_probability`, `prompt_echo`, `too_fast`, `boilerplate` or `dropped` (the engine heard silence);
+    `text` is what it made of them. `uncovered_speech` is where somebody was heard to speak for a second or more, and
+    no word stands.
+    """
     task = (await tasks.one(caller.owner, TaskId(task_id))).task
     name = format or task.options.format
     if name not in FORMATS:

@@ -4,16 +4,17 @@ from domain.media import MediaFacts
 from domain.span import Span
 from domain.speaker import SpeakerTurn
 from domain.stage import Stage, StageName, StageStatus
-from domain.transcript import Segment, Transcript, Word
+from domain.transcript import Quality, Segment, Suspect, Suspicion, Transcript, Word
 
 _LINES = (("spk_1", 0, ("Hello", "everyone.")), ("spk_2", 1600, ("Thanks,", "let's", "start.")))
 _WORD = 500
+_QUALITY = Quality(average_log_probability=-0.21, no_speech_probability=0.01, compression_ratio=1.12)
 
 
 def sample_transcript() -> Transcript:
     """Return two sentences by two speakers."""
     segments = tuple(_segment(speaker, start, words) for speaker, start, words in _LINES)
-    end = segments[-1].span.end
+    end = segments[-1].span.end + 1_400
     return Transcript(
         task_id="0198f3a2-7c1e-7d55-9b1e-3f6a2d1c4b5e",
         revision=1,
@@ -23,6 +24,8 @@ def sample_transcript() -> Transcript:
         segments=segments,
         turns=tuple(SpeakerTurn(segment.span, segment.speaker or "") for segment in segments),
         stages=(Stage(name=StageName.DECODE, status=StageStatus.RAN, engine="av", seconds=0.04),),
+        suspects=(Suspect(span=Span(4_100, 5_300), reason=Suspicion.BOILERPLATE, text="Thanks for watching!"),),
+        uncovered_speech=(Span(4_100, 5_300),),
         processing_ms=1_340,
     )
 
@@ -34,4 +37,4 @@ def _segment(speaker: str, start: int, texts: tuple[str, ...]) -> Segment:
         for begin, text in zip(starts, texts, strict=True)
     )
     span = Span(start, start + _WORD * len(texts))
-    return Segment(span=span, text=" ".join(texts), words=words, speaker=speaker, language="en")
+    return Segment(span=span, text=" ".join(texts), words=words, speaker=speaker, language="en", quality=_QUALITY)

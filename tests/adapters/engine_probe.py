@@ -51,6 +51,9 @@ class Probe:
     def fail_from(self, error: Exception, cause: Exception, _: ProgressSink) -> None:
         raise error from cause
 
+    def fail_from_itself(self, error: Exception, _: ProgressSink) -> None:
+        raise error from error
+
     def leave(self, code: int, _: ProgressSink) -> None:
         os._exit(code)
 

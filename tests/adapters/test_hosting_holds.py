@@ -9,6 +9,7 @@ import pytest
 
 from adapters.hosting.child import EngineChild
 from adapters.hosting.policy import Hosting
+from domain.errors import EngineUnavailable
 from tests.adapters.engine_probe import Probe, SlowToLoad
 from tests.adapters.processes import wait_until
 
@@ -61,3 +62,10 @@ def test_asking_what_is_held_does_not_wait_for_a_call(started: Callable[..., Eng
     assert held(child) == ""
     assert time.monotonic() - began < 1.0
     busy.join()
+
+
+def test_an_error_that_is_its_own_cause_does_not_hold_the_child(started: Callable[..., EngineChild]) -> None:
+    child = started(Probe())
+    error = EngineUnavailable("round")
+    with pytest.raises(EngineUnavailable):
+        child.call("fail_from_itself", error, on_progress=unheard)

@@ -3,12 +3,16 @@
 import json
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 import adapters.hub
 import adapters.hub_client
@@ -16,6 +20,8 @@ from adapters.catalogue import CATALOGUE
 from adapters.catalogue.shelf import MANIFEST, Manifest, find, verify
 from adapters.hub import Hub, fetch
 from domain.errors import EngineUnavailable
+from tests.adapters.processes import wait_until
+from tests.contracts.transcription import ROOT
 from tests.loopback_hub import COMMIT, LoopbackHub, loopback_hub, weights_of
 
 NOWHERE = Path("/nonexistent")
@@ -130,7 +136,7 @@ def test_a_wrong_checksum_leaves_nothing(tmp_path: Path, hub: LoopbackHub, publi
         fetch(weights, tmp_path / "models", Hub(hub.url), silent)
     assert find(weights, tmp_path / "models", NOWHERE) is None
     assert not (tmp_path / "models" / "tiny").exists()
-    assert not list((tmp_path / "models" / ".tiny.part").rglob("model.bin"))
+    assert not list((tmp_path / "models").rglob("model.bin*"))
     hub.lie = False
     fetch(weights, tmp_path / "models", Hub(hub.url), silent)
     assert list(verify(tmp_path / "models" / "tiny", weights)) == []
@@ -204,14 +210,63 @@ def test_a_hub_that_hangs_is_given_up(tmp_path: Path, published: Path, monkeypat
         assert time.monotonic() - began < 8
 
 
-def test_a_hub_that_stops_sending_is_given_up(
+def test_a_hub_that_stops_sending_is_given_up_and_its_part_kept(
     tmp_path: Path, hub: LoopbackHub, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapters.hub, "PATIENCE_SECONDS", 1.0)
-    hub.cut = 1_000
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100_000)
+    hub.cut = 500_000
+    weights = weights_of(published)
     with pytest.raises(EngineUnavailable):
-        fetch(weights_of(published), tmp_path / "models", Hub(hub.url), silent)
+        fetch(weights, tmp_path / "models", Hub(hub.url), silent)
     assert not (tmp_path / "models" / "tiny").exists()
+    hub.cut = 0
+    hub.ranges.clear()
+    fetch(weights, tmp_path / "models", Hub(hub.url), silent)
+    assert hub.ranges == ["bytes=500000-"]
+    assert list(verify(tmp_path / "models" / "tiny", weights)) == []
+
+
+_FETCH = """
+import sys
+from pathlib import Path
+from adapters.hub import Hub, fetch
+from tests.adapters.processes import wait_until
+from tests.contracts.transcription import ROOT
+from tests.loopback_hub import weights_of
+fetch(weights_of(Path(sys.argv[1])), Path(sys.argv[2]), Hub(sys.argv[3]), lambda *_: None)
+"""
+
+
+def test_a_download_whose_process_was_killed_goes_on_where_it_was(
+    tmp_path: Path, hub: LoopbackHub, published: Path
+) -> None:
+    hub.cut, hub.pause = 600_000, 20.0
+    part = tmp_path / "models" / ".tiny.part" / "deep" / "model.bin.incomplete"
+    with subprocess.Popen(
+        [sys.executable, "-c", _FETCH, published, tmp_path / "models", hub.url], cwd=ROOT
+    ) as fetching:
+        wait_until(lambda: part.exists() and part.stat().st_size > 0, seconds=15)
+        fetching.kill()
+    there = part.stat().st_size
+    hub.cut, hub.pause = 0, 0.0
+    fetch(weights_of(published), tmp_path / "models", Hub(hub.url), silent)
+    assert hub.ranges == [f"bytes={there}-"]
+    assert list(verify(tmp_path / "models" / "tiny", weights_of(published))) == []
+
+
+def test_a_part_of_something_else_is_not_taken_up(tmp_path: Path, hub: LoopbackHub, published: Path) -> None:
+    weights = weights_of(published)
+    part = tmp_path / "models" / ".tiny.part" / "deep" / "model.bin.incomplete"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(100_000))
+    with pytest.raises(EngineUnavailable, match="does not have its checksum"):
+        fetch(weights, tmp_path / "models", Hub(hub.url), silent)
+    fetch(weights, tmp_path / "models", Hub(hub.url), silent)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(2_000_000))
+    fetch(weights, tmp_path / "models", Hub(hub.url), silent, again=True)
+    assert list(verify(tmp_path / "models" / "tiny", weights)) == []
 
 
 def test_what_does_not_fit_is_refused_before_the_first_byte(
@@ -240,6 +295,28 @@ def test_weights_that_are_wrong_can_be_fetched_again(tmp_path: Path, hub: Loopba
     assert list(verify(folder, weights)) == ["deep/model.bin has 3 bytes, not 1024000"]
     fetch(weights, tmp_path / "models", Hub(hub.url), silent, again=True)
     assert list(verify(folder, weights)) == []
+
+
+def test_two_that_fetch_the_same_take_turns(tmp_path: Path, hub: LoopbackHub, published: Path) -> None:
+    weights = weights_of(published)
+    hub.hang = 0.1
+    with ThreadPoolExecutor(2) as both:
+        folders = list(both.map(lambda _: fetch(weights, tmp_path / "models", Hub(hub.url), silent), range(2)))
+    assert folders == [tmp_path / "models" / "tiny"] * 2
+    assert len([path for verb, path, _ in hub.asked if verb == "GET" and path.endswith("model.bin")]) == 1
+    assert list(verify(folders[0], weights)) == []
+
+
+def test_the_hub_is_told_nothing_of_the_machine(tmp_path: Path, hub: LoopbackHub, published: Path) -> None:
+    fetch(weights_of(published, known=False), tmp_path / "models", Hub(hub.url), silent)
+    assert hub.agents
+    for agent in hub.agents:
+        assert {part.strip().partition("/")[0] for part in agent.split(";")} <= {
+            "unknown",
+            "hf_hub",
+            "python",
+            "colloquy",
+        }
 
 
 # Verifying

@@ -12,12 +12,18 @@ from pathlib import Path
 import pytest
 
 from adapters.catalogue.shelf import MANIFEST, Held, Manifest, verify
-from adapters.parcel import pack, unpack
+from adapters.parcel import pack
+from adapters.parcel import unpack as unpack_admitted
 from domain.errors import EngineUnavailable
 
 
 def silent(_arrived: int) -> None:
     """Hear nothing."""
+
+
+def unpack(parcel: Path, models_dir: Path, report: Callable[[int], None], *, again: bool = False) -> str:
+    """Take in whatever it is."""
+    return unpack_admitted(parcel, models_dir, report, admit=lambda _: None, again=again)
 
 
 @pytest.fixture
@@ -176,3 +182,14 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, folder: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list((tmp_path / "there").iterdir()) == []
     assert not list(tmp_path.glob("*again*"))
+
+
+def test_what_may_not_be_used_is_not_taken_in(tmp_path: Path, folder: Path) -> None:
+    pack("mine", folder, tmp_path / "mine.tar")
+
+    def refuse(name: str) -> None:
+        raise EngineUnavailable(f"not {name}")
+
+    with pytest.raises(EngineUnavailable, match="not mine"):
+        unpack_admitted(tmp_path / "mine.tar", tmp_path / "there", silent, admit=refuse)
+    assert not (tmp_path / "there").exists()

@@ -286,7 +286,7 @@ def test_words_that_are_cut_elsewhere_than_the_text_are_matched_by_their_letters
 
 def test_words_inside_segments_and_their_probabilities_are_read() -> None:
     inside = [{"word": " so", "start": 1.0, "end": 2.0, "probability": 0.75}]
-    [word] = answer(segments=[{"text": " So", "start": 1.0, "end": 2.0, "words": inside}])
+    [word] = answer(segments=[{"text": " So", "start": "1.0", "end": 2.0, "words": inside}])
     assert (word.span, word.confidence) == (Span(11_000, 12_000), 0.75)
 
 
@@ -330,6 +330,8 @@ def test_languages_are_known_by_their_names() -> None:
         (b'{"text": "\xff"}', "application/json"),
         (b"<html>Sign in to this network</html>", "text/html"),
         (b"", "application/json"),
+        (b'{"words": ' + b"[" * 100_000, "application/json"),
+        (b'{"text": "a", "words": [{"word": "a", "start": 1e999, "end": 1}]}', "application/json"),
     ],
 )
 def test_answers_that_cannot_be_understood(server: Server, recording: DecodedAudio, content: bytes, kind: str) -> None:
@@ -354,7 +356,7 @@ def test_the_server_says_how_long_to_wait(server: Server, recording: DecodedAudi
     server.script.faults = [status(429, Retry_After="1"), status(429, retry_after_ms="300")]
     started = time.monotonic()
     hear(server, recording)
-    assert 1.3 <= time.monotonic() - started < 3.5
+    assert 1.3 <= time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("headers", [{"Retry_After": "3600"}, {"x_should_retry": "false"}])
@@ -365,7 +367,7 @@ def test_no_time_is_spent_on_tries_that_are_in_vain(
     started = time.monotonic()
     with pytest.raises(EngineFailed):
         hear(server, recording)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     assert len(server.asked) == 1
 
 
@@ -384,7 +386,7 @@ def test_trouble_that_stays_ends_in_time(server: Server, recording: DecodedAudio
     started = time.monotonic()
     with pytest.raises(EngineFailed) as failed:
         hear(server, recording, timeout=0.5, patience=1.5)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 4
     assert failed.value.reason == code
 
 
@@ -443,14 +445,17 @@ def test_what_the_sink_raises_ends_a_call_within_a_second(
 ) -> None:
     server.script.always = fault
     started = time.monotonic()
+    looks: list[float] = []
 
     def sink(_: float) -> None:
-        if time.monotonic() - started > 0.5:
+        looks.append(time.monotonic())
+        if looks[-1] - started > 0.7:
             raise KeyError
 
     with pytest.raises(KeyError):
         engine_for(server).transcribe(recording, WHOLE, TWO_PIECES, sink)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - looks[-1] < 1
+    assert all(later - earlier < 1 for earlier, later in pairwise(looks))
 
 
 def test_a_server_that_is_gone_is_no_hung_engine(server: Server, recording: DecodedAudio) -> None:

@@ -22,6 +22,7 @@ from application.ports.voice_activity import VoiceActivityDetector
 from application.process_task import ProcessTask
 from application.query_tasks import QueryTasks
 from application.recognise import Recognise
+from application.second_look import SecondLook
 from application.submit_transcription import Submission, SubmitTranscription
 from application.transcribe_media import MediaLimits, TranscribeMedia
 from domain.options import TranscriptionOptions
@@ -50,6 +51,7 @@ class Installation:
     diarizer: DiarizationEngine = field(default_factory=ScriptedDiarizer)
     vad: VoiceActivityDetector = field(default_factory=SileroVad)
     longest: int = 5_000
+    second_look: bool = True
 
     def __post_init__(self) -> None:
         self.clock = PutForward()
@@ -84,6 +86,7 @@ class Installation:
             decoder=AvDecoder(),
             recognise=Recognise(vad=self.vad, asr=self.engine, longest=self.longest, clock=self.clock),
             diarize=Diarize(by_voice=self.diarizer, by_channel=self.diarizer, clock=self.clock),
+            second_look=SecondLook(engine=self.diarizer, enabled=self.second_look, clock=self.clock),
             work_dir=self.work,
             limits=MediaLimits(max_duration=600_000, max_memory=1 << 30, max_seconds=60.0),
             clock=self.clock,

@@ -1,7 +1,8 @@
-"""A long recording through the whole service: the peak memory of every process, and how long each stage took.
+"""Long recordings through the whole service: the peak memory of every process, and how long each stage took.
 
-`python -m tests.bench.bench_long [hours] [ASR engine]`; eight hours of looped speech, and the scripted recogniser, by
-default: what is measured is decoding, voice activity, windows and acoustic diarization.
+`python -m tests.bench.bench_long [hours ...] [SETTING=VALUE ...]`: looped speech, eight hours of it by default, through
+the scripted recogniser, for what is measured is decoding, voice activity, windows and diarization; other engines are
+named as settings. `ASR_ENGINE=faster_whisper` and `DIARIZATION_ENGINE=pyannote_onnx` run on the tests' small weights.
 """
 
 import re
@@ -48,14 +49,28 @@ def _megabytes(status: str, name: str) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
+_SMALL = {
+    "ASR_ENGINE=faster_whisper": ("ASR_MODEL", "small-whisper"),
+    "DIARIZATION_ENGINE=pyannote_onnx": ("DIARIZATION_MODEL", "small-executor"),
+}
+_DATA = Path(__file__).parents[1] / "data"
+
+
 def main() -> None:
-    """Print the stages and the peaks."""
-    hours = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
-    engine = sys.argv[2] if len(sys.argv) > 2 else "scripted"
+    """Print the stages and the peaks, length by length."""
+    hours = [float(word) for word in sys.argv[1:] if "=" not in word] or [8.0]
+    changes = [word for word in sys.argv[1:] if "=" in word]
+    small = {name: str(_DATA / folder) for change, (name, folder) in _SMALL.items() if change in changes}
+    settings = {"ASR_ENGINE": "scripted", **small, **dict(change.split("=", 1) for change in changes)}
+    for length in hours:
+        _measure(length, settings)
+
+
+def _measure(hours: float, settings: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         recording = looped(folder / "long.wav", int(hours * 3600))
-        with Service(folder / "data", ASR_ENGINE=engine, MAX_FILE_SIZE=str(2 << 30)) as service:
+        with Service(folder / "data", MAX_FILE_SIZE=str(2 << 30), **settings) as service:
             peaks, started = Peaks(service), time.monotonic()
             task = service.submit(recording)
             recording.unlink()
@@ -66,7 +81,7 @@ def main() -> None:
             result = service.result(task).json()
     print(f"{hours:g} h: {status['status']} in {wall:.0f} s, {len(result['speakers'])} speakers")
     for stage in result["stages"]:
-        print(f"  {stage['name']:<16} {stage['engine']:<12} {stage['seconds']:8.1f} s")
+        print(f"  {stage['name']:<16} {stage['engine']:<14} {stage['seconds']:8.1f} s")
     for (pid, role), (resident, private) in sorted(peaks.peaks.items()):
         print(f"  {pid:>8} {role:<32} peak {resident:6.0f} MB resident, {private:6.0f} MB of its own")
 

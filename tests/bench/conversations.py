@@ -7,20 +7,28 @@ overlap, or else both, word by word in order of time. Word edges and turn edges 
 """
 
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from domain.attribution import attribute
+from domain.regrouping import regroup
+from domain.second_look import moved, second_look, stretches
 from domain.span import Span, to_ms
-from domain.speaker import SpeakerTurn
+from domain.speaker import SpeakerTurn, exclusive_turns
 from domain.timing import spelled
-from domain.transcript import Word
+from domain.transcript import Segment, Word, join_words
 
 SPEAKERS = 6
+_MARKED = 0.1
+"""Share of the words that end a sentence."""
 _SAME_TIME = 0.3
 """Share of the shorter word that must coincide for two words to be said at once."""
 
@@ -89,7 +97,7 @@ def _utterance(rng: random.Random, start: float, length: float, speaker: str, ut
     while not words or at < start + length:
         words.append(_Said(at, at + max(80, rng.lognormvariate(5.5, 0.45)), speaker, utterance))
         at = words[-1].end
-        if rng.random() < 0.1:
+        if rng.random() < _MARKED:
             words[-1].text, at = "word.", at + rng.expovariate(1 / 350)
         elif rng.random() < 0.1:
             words[-1].text, at = "word,", at + rng.expovariate(1 / 150)
@@ -135,6 +143,85 @@ def noisy(turns: Sequence[SpeakerTurn], seed: int, *, sigma: float) -> tuple[Spe
     return tuple(sorted(SpeakerTurn(Span(start, end), speaker) for start, end, speaker in moved if end > start))
 
 
+def confused(turns: Sequence[SpeakerTurn], seed: int, *, share: float) -> tuple[SpeakerTurn, ...]:
+    """Give a share of the turns to another speaker, as a diarizer does that takes one voice for another."""
+    rng = random.Random(seed)
+    speakers = sorted({turn.speaker for turn in turns})
+    return tuple(
+        replace(turn, speaker=rng.choice([name for name in speakers if name != turn.speaker]))
+        if rng.random() < share
+        else turn
+        for turn in turns
+    )
+
+
+class HasVoices(Protocol):
+    """Where voices come from."""
+
+    def of(self, *spans: Span) -> tuple[float, ...]:
+        """The voice in these spans."""
+
+    def centroids(self, turns: Sequence[SpeakerTurn]) -> dict[str, tuple[float, ...]]:
+        """Each speaker's voice."""
+
+
+class Voices:
+    """Voices as vectors: each speaker's own, half of it common to all; what is heard is noisy, the shorter the more.
+
+    With `noise` of 1.5 the cosine of three seconds to their own speaker is about 0.75, of one second 0.55.
+    """
+
+    def __init__(self, spoken: Sequence[Spoken], seed: int, *, noise: float = 1.5, dimension: int = 192) -> None:
+        self._spoken = sorted(spoken, key=lambda one: one.word.span)
+        self._starts = [one.word.span.start for one in self._spoken]
+        self._rng = np.random.default_rng(seed)
+        self._noise = noise
+        common = self._direction(dimension)
+        self._own = {
+            name: np.sqrt(0.3) * common + np.sqrt(0.7) * self._direction(dimension)
+            for name in sorted({one.speaker for one in spoken})
+        }
+
+    def of(self, *spans: Span) -> tuple[float, ...]:
+        """The voice in these spans: the mean of those who speak there, by their times."""
+        heard = np.zeros_like(next(iter(self._own.values())))
+        seconds = 0.0
+        for span in spans:
+            first = max(0, bisect_left(self._starts, span.start) - 3)
+            for one in self._spoken[first : bisect_left(self._starts, span.end)]:
+                common = one.word.span.overlap(span) / 1000
+                heard, seconds = heard + common * self._own[one.speaker], seconds + common
+        if not seconds:
+            return tuple(self._direction(len(heard)))
+        return tuple(heard / seconds + self._noise / np.sqrt(seconds) * self._direction(len(heard)))
+
+    def centroids(self, turns: Sequence[SpeakerTurn]) -> dict[str, tuple[float, ...]]:
+        """The mean voice of each speaker's turns, whoever really speaks there."""
+        return {
+            name: self.of(*(turn.span for turn in turns if turn.speaker == name))
+            for name in sorted({turn.speaker for turn in turns})
+        }
+
+    def _direction(self, dimension: int) -> NDArray[np.float64]:
+        drawn = self._rng.normal(size=dimension)
+        return drawn / np.linalg.norm(drawn)
+
+
+def second_looks(
+    spoken: Sequence[Spoken], turns: Sequence[SpeakerTurn], voices: HasVoices
+) -> tuple[list[str | None], list[str | None], int]:
+    """Return each word's speaker before and after a second look, and the number of sentences that moved."""
+    words = attribute([one.word for one in spoken], exclusive_turns(turns), turns)
+    sentences = regroup([Segment(span=words[0].span.hull(words[-1].span), text=join_words(words), words=words)])
+    settled, centroids, moves = list(sentences), voices.centroids(turns), 0
+    for stretch in stretches([sentences]):
+        if move := second_look(sentences[stretch.segment], voices.of(stretch.span), centroids):
+            settled[stretch.segment] = moved(sentences[stretch.segment], move.after)
+            moves += 1
+    before, after = ([word.speaker for part in parts for word in part.words] for parts in (sentences, settled))
+    return before, after, moves
+
+
 def share_wrong(spoken: Sequence[Spoken], labels: Sequence[str | None]) -> float:
     """Share of words on the wrong speaker (or none) under the best mapping: cpWER when every word is right."""
     truths = sorted({one.speaker for one in spoken})
@@ -147,10 +234,38 @@ def share_wrong(spoken: Sequence[Spoken], labels: Sequence[str | None]) -> float
     return 1 - float(counts[rows, columns].sum()) / len(spoken)
 
 
+def rttm_turns(path: Path) -> dict[str, tuple[SpeakerTurn, ...]]:
+    """The reference turns of each recording in a file."""
+    turns: dict[str, list[SpeakerTurn]] = {}
+    for row in map(str.split, path.read_text().splitlines()):
+        start, end = to_ms(float(row[3])), to_ms(float(row[3]) + float(row[4]))
+        turns.setdefault(row[1], []).append(SpeakerTurn(Span(start, end), row[7]))
+    return {name: tuple(sorted(held)) for name, held in turns.items()}
+
+
 def telephone_turns(folder: Path) -> tuple[SpeakerTurn, ...]:
     """The reference turns of the call."""
-    rows = [line.split() for line in (folder / "telephone.rttm").read_text().splitlines()]
-    return tuple(sorted(SpeakerTurn(Span(to_ms(float(r[3])), to_ms(float(r[3]) + float(r[4]))), r[7]) for r in rows))
+    return rttm_turns(folder / "telephone.rttm")["telephone"]
+
+
+def laid_over(turns: Sequence[SpeakerTurn], seed: int = 0) -> list[list[Spoken]]:
+    """Made-up words for real turns, a line for each, heard as one voice: for references that have no words."""
+    rng = random.Random(seed)
+    said: list[_Said] = []
+    for number, turn in enumerate(turns):
+        at = float(turn.span.start)
+        while not said or at < turn.span.end:
+            end = min(turn.span.end, at + max(80, rng.lognormvariate(5.5, 0.45)))
+            said.append(_Said(at, end, turn.speaker, number))
+            at = end
+            if rng.random() < _MARKED:
+                said[-1].text = "word."
+        said[-1].text, said[-1].end = "word.", turn.span.end
+    lines: dict[int, list[Spoken]] = {}
+    for one in _one_voice(rng, sorted(said, key=lambda one: one.start)):
+        word = Word(span=Span(round(one.start), round(one.end)), text=one.text)
+        lines.setdefault(one.utterance, []).append(Spoken(word, one.speaker))
+    return sorted(lines.values(), key=lambda line: line[0].word.span)
 
 
 def telephone_lines(folder: Path) -> list[list[Spoken]]:

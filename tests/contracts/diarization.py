@@ -15,16 +15,20 @@ from domain.span import Span, covered, restricted
 from domain.speaker import Diarization, SpeakerHints
 from tests.contracts.suite import Suite
 
-_VENDORS = ("numpy", "scipy", "sklearn", "onnxruntime", "torch")
+_VENDORS = ("numpy", "scipy", "sklearn", "onnxruntime", "sherpa_onnx", "torch")
 _BRIDGED = 500
 """ms of silence that a turn may hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiarizerTraits:
-    """How a diarizer differs from others: whether it counts speakers as it is told to."""
+    """How a diarizer differs from others: whether it counts speakers as it is told to.
+
+    One that `follows` has its turns where it is told that speech is; another hears by itself, and agrees in the main.
+    """
 
     counts: bool = True
+    follows: bool = True
 
 
 def found(engine: DiarizationEngine, audio: DecodedAudio, request: DiarizationRequest) -> Diarization:
@@ -56,7 +60,8 @@ class DiarizationContract(Suite):
     ) -> None:
         spans = [turn.span for turn in found(engine, audio, request_).turns]
         speech = covered(request_.speech)
-        assert sum(covered(restricted(spans, region)) for region in request_.speech) >= 0.95 * speech
+        share = 0.95 if self.traits.follows else 0.8
+        assert sum(covered(restricted(spans, region)) for region in request_.speech) >= share * speech
         assert covered(spans) <= speech + _BRIDGED * len(request_.speech)
 
     def test_counts_are_kept(

@@ -26,8 +26,8 @@ from tests.contracts.suite import Suite
 
 ROOT = Path(__file__).parents[2]
 VENDORS = {
-    "av", "ctranslate2", "faster_whisper", "huggingface_hub", "numpy", "onnxruntime", "pocketsphinx", "scipy",
-    "sklearn", "tokenizers", "torch",
+    "av", "ctranslate2", "faster_whisper", "httpx", "huggingface_hub", "numpy", "onnxruntime", "pocketsphinx", "scipy",
+    "sherpa_onnx", "sklearn", "tokenizers", "torch",
 }  # fmt: skip
 _ASK = """
 import pickle, sys

@@ -74,6 +74,31 @@ def test_the_key_is_nowhere_to_be_seen(service: Service, remote: dict[str, str])
     assert KEY not in shown.stdout + shown.stderr
 
 
+def test_a_translation_is_asked_for_as_one(service: Service, listener: Server) -> None:
+    before = len(listener.asked)
+    task = service.submit(DATA / "call.flac", {"task": "translate", "diarization": "false"})
+    assert service.wait(task)["status"] == "done"
+    assert {asked.path for asked in listener.asked[before:]} == {"/v1/audio/translations"}
+    result = service.result(task).json()
+    assert result["language"] == "en"
+    assert len(result["full_text"].split()) > 40
+
+
+@pytest.mark.slow
+def test_a_server_that_is_gone_ends_the_task_with_a_reason_and_harms_no_other(
+    service: Service, listener: Server
+) -> None:
+    listener.script.always = status(401)
+    try:
+        ended = service.wait(service.submit(DATA / "call.flac"))
+        assert (ended["status"], ended["error"]["code"]) == ("error", "model_unavailable")
+        assert "ASR_REMOTE_KEY" in ended["error"]["detail"]
+        assert KEY not in str(ended)
+    finally:
+        listener.script.always = None
+    assert service.wait(service.submit(DATA / "call.flac"))["status"] == "done"
+
+
 def _below(pid: int) -> list[int]:
     children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return [pid, *(found for child in children for found in _below(child))]

@@ -4,8 +4,9 @@ The diarization networks know five voices of the tests; the recognisers write sy
 for the same sound. They must never be taken for trained models.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -44,9 +45,11 @@ _EVERY = 4
 def build_diarization(folder: Path, *, seed: int = 0) -> Path:
     """Write `segmentation.onnx` and `embedding.onnx` into `folder`, which is made, and return it."""
     folder.mkdir(parents=True)
-    lessons = _lessons(folder, seed)
-    _save(_segmentation(lessons, seed), folder / "segmentation.onnx", _SEGMENTATION)
-    _save(_embedding(folder, lessons, seed), folder / "embedding.onnx", _embedding_facts(DIMENSION))
+    with TemporaryDirectory() as scratch:
+        lessons = _lessons(Path(scratch), seed)
+        _save(_segmentation(lessons, seed), folder / "segmentation.onnx", _SEGMENTATION)
+        embedding = _embedding(Path(scratch), lessons, seed)
+    _save(embedding, folder / "embedding.onnx", _embedding_facts(DIMENSION))
     return folder
 
 
@@ -67,6 +70,98 @@ def build_ctc(folder: Path, *, seed: int = 0) -> Path:
     )
     _save(graph, folder / "model.onnx", {"model_type": "zipformer2_ctc"})
     _write_tokens(folder, TOKENS)
+    return folder
+
+
+def build_nemo_ctc(folder: Path, *, seed: int = 0) -> Path:
+    """Write a CTC recogniser as NeMo's are published."""
+    folder.mkdir(parents=True)
+    hears = _Hearing(seed, last_is_blank=True)
+    nodes = [
+        helper.make_node("Transpose", ["audio_signal"], ["x"], perm=[0, 2, 1]),
+        *hears.nodes("x", "scores"),
+        helper.make_node("LogSoftmax", ["scores"], ["logprobs"], axis=2),
+    ]
+    inputs: Mapping[str, Shape] = {"audio_signal": ["N", _BINS, "T"], "length": ["N"]}
+    graph = _graph(nodes, inputs, {"logprobs": ["N", "S", len(TOKENS)]}, hears.weights)
+    facts = {
+        "model_type": "EncDecCTCModelBPE", "vocab_size": len(TOKENS), "subsampling_factor": 4, "normalize_type": "",
+    }  # fmt: skip
+    _save(graph, folder / "model.int8.onnx", facts)
+    _write_tokens(folder, (*TOKENS[1:], TOKENS[0]))
+    return folder
+
+
+def build_moonshine(folder: Path, *, seed: int = 0) -> Path:
+    """Write the four parts of a Moonshine: a syllable for each 0.3 s, told by the frame there, then the end."""
+    folder.mkdir(parents=True)
+    chance = np.random.default_rng(seed)
+    words = TOKENS[1:]
+    size, dimension, stride = 3 + len(words), 16, 384
+    time = (np.arange(stride) - stride / 2) / 16_000
+    bands = np.cos(2 * np.pi * np.geomspace(100, 5_000, dimension)[:, None] * time) * np.hanning(stride)
+    heard: Shape = [1, "S", dimension]
+    preprocessor = _graph(
+        [
+            helper.make_node("Unsqueeze", ["audio", "one"], ["sound"]),
+            helper.make_node("Conv", ["sound", "bands"], ["waves"], strides=[stride]),
+            helper.make_node("Mul", ["waves", "waves"], ["power"]),
+            helper.make_node("Add", ["power", "floor"], ["floored"]),
+            helper.make_node("Log", ["floored"], ["levels"]),
+            helper.make_node("Transpose", ["levels"], ["features"], perm=[0, 2, 1]),
+        ],
+        {"audio": [1, "T"]},
+        {"features": heard},
+        {"one": np.array([1]), "bands": bands[:, None], "floor": np.array(1e-3)},
+    )
+    encoder = _graph(
+        [helper.make_node("Identity", ["features"], ["encoded"])],
+        {"features": heard, "features_length": [1]},
+        {"encoded": heard},
+        {},
+        integers=TensorProto.INT32,
+    )
+    projection = np.zeros((dimension, size))
+    projection[:, 3:] = np.cumsum(chance.normal(size=(dimension, len(words))), axis=0)
+    projection[:, 3:] -= projection[:, 3:].mean(0)
+    weights: dict[str, NDArray[np.generic]] = {
+        "step": np.array([12]), "one": np.array([1]), "projection": projection,
+        "special": np.array([-1e3] * 3 + [0.0] * len(words)), "last": np.eye(size)[2] * 1e4,
+    }  # fmt: skip
+    # The place in the sound follows from how much is written; past its end only the end can be written.
+    steps = [
+        helper.make_node("Cast", ["seq_length"], ["written"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["written", "step"], ["place"]),
+        helper.make_node("Shape", ["encoded"], ["frames"], start=1, end=2),
+        helper.make_node("Sub", ["frames", "one"], ["end"]),
+        helper.make_node("Min", ["place", "end"], ["inside"]),
+        helper.make_node("Gather", ["encoded", "inside"], ["row"], axis=1),
+        helper.make_node("MatMul", ["row", "projection"], ["scores"]),
+        helper.make_node("Add", ["scores", "special"], ["allowed"]),
+        helper.make_node("Greater", ["place", "end"], ["over"]),
+        helper.make_node("Cast", ["over"], ["ended"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["ended", "last"], ["stop"]),
+        helper.make_node("Add", ["allowed", "stop"], ["logits"]),
+    ]
+    inputs: dict[str, Shape] = {"targets": [1, 1], "encoded": heard, "seq_length": [1]}
+    outputs: dict[str, Shape] = {"logits": [1, 1, size], "state": [1, "S", dimension]}
+    first = _graph(
+        [*steps, helper.make_node("Identity", ["encoded"], ["state"])], inputs, outputs, weights,
+        integers=TensorProto.INT32,
+    )  # fmt: skip
+    later = _graph(
+        [*steps, helper.make_node("Identity", ["before"], ["state"])], {**inputs, "before": heard}, outputs, weights,
+        integers=TensorProto.INT32,
+    )  # fmt: skip
+    parts = {
+        "preprocess": preprocessor,
+        "encode.int8": encoder,
+        "uncached_decode.int8": first,
+        "cached_decode.int8": later,
+    }
+    for name, graph in parts.items():
+        _save(graph, folder / f"{name}.onnx", {})
+    _write_tokens(folder, ("<unk>", "<s>", "</s>", *words))
     return folder
 
 
@@ -184,8 +279,8 @@ class _Hearing:
         ]
 
 
-_QUIET = -11.5
-"""Mean of a frame's log filter bank below which there is no word: the tests' noise lies at -15, their voices at -8."""
+_QUIET = -9.8
+"""Mean of a frame's log filter bank below which there is no word: the call's room lies at -10.4, its voices at -5."""
 
 _SEGMENTATION = {
     "num_speakers": 3, "powerset_max_classes": 2, "num_classes": 7, "sample_rate": 16_000, "window_size": WINDOW,
@@ -314,7 +409,7 @@ def _float(value: float) -> Floats:
     return np.array(value, np.float32)
 
 
-def _write_tokens(folder: Path, tokens: tuple[str, ...]) -> None:
+def _write_tokens(folder: Path, tokens: Sequence[str]) -> None:
     rows = "".join(f"{token} {number}\n" for number, token in enumerate(tokens))
     (folder / "tokens.txt").write_text(rows, encoding="utf-8")
 

@@ -25,6 +25,7 @@ from application.admit_caller import AdmitCaller
 from application.cancel_task import CancelTask
 from application.delete_task import DeleteTask
 from application.get_result import GetResult
+from application.list_models import ListModels, ShelvedModel
 from application.manage_api_keys import ManageApiKeys
 from application.ports.asr import EngineCapabilities
 from application.ports.persistence import UnitOfWork
@@ -48,7 +49,7 @@ class AbleEngine(ScriptedEngine):
     """Takes every option, so that each can be tried."""
 
     def capabilities(self) -> EngineCapabilities:
-        return replace(super().capabilities(), initial_prompt=True, hotwords=True)
+        return replace(super().capabilities(), initial_prompt=True, hotwords=True, translation=True)
 
 
 class Api:
@@ -62,6 +63,8 @@ class Api:
         self.spool = folder / "spool"
         self.spool.mkdir(parents=True, mode=0o700)
         self.health: Callable[[], Mapping[str, str]] = lambda: {"database": "ok", "storage": "ok"}
+        self.shelf: list[ShelvedModel] = []
+        self.memory: set[tuple[str, str]] = set()
         ids = Uuid7Factory()
         self.keys = ManageApiKeys(new_uow=self.new_uow, clock=self.clock, ids=ids)
         self.dependencies = ApiDependencies(
@@ -79,6 +82,9 @@ class Api:
             result=GetResult(new_uow=self.new_uow, blobs=self.blobs),
             cancel=CancelTask(new_uow=self.new_uow),
             delete=DeleteTask(new_uow=self.new_uow, blobs=self.blobs),
+            models=ListModels(
+                asr=AbleEngine(), diarizer=ScriptedDiarizer(), shelf=lambda: self.shelf, in_memory=lambda: self.memory
+            ),
             probe=self._probe,
         )
         self.limits = HttpLimits(spool_dir=self.spool, max_upload_bytes=max_upload)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import structlog
 
+from domain.options import Goal
 from domain.task import TaskError, TaskId
 from tests.entrypoints.http_service import Api, a_transcript
 
@@ -103,6 +104,14 @@ async def test_the_recording_and_every_option_reach_the_task(client: httpx.Async
     assert api.spooled() == []
 
 
+async def test_languages_goal_and_temperature_reach_the_task(client: httpx.AsyncClient, api: Api) -> None:
+    fields = {"languages[]": ["de", "pt-BR"], "languages": "fr,it", "task": "translate", "temperature": "0.4"}
+    task = await api.task(await submitted(client, **fields))
+    assert task is not None
+    assert sorted(task.options.languages) == ["de", "fr", "it", "pt-BR"]
+    assert (task.options.language, task.options.goal, task.options.temperature) == ("auto", Goal.TRANSLATE, 0.4)
+
+
 async def test_lists_may_be_repeated_with_brackets(client: httpx.AsyncClient, api: Api) -> None:
     task = await api.task(await submitted(client, **{"hotwords[]": ["a", "b"]}))
     assert task is not None
@@ -122,6 +131,11 @@ async def test_lists_may_be_repeated_with_brackets(client: httpx.AsyncClient, ap
         ({"format": "docx"}, REFUSED, "srt"),
         ({"lang": ["en", "de"]}, REFUSED, "more than once"),
         ({"initial_prompt": "x" * 2001}, REFUSED, "initial_prompt"),
+        ({"task": "summarise"}, REFUSED, "task"),
+        ({"temperature": "1.5"}, REFUSED, "temperature"),
+        ({"temperature": "nan"}, REFUSED, "temperature"),
+        ({"languages": "de,klingon"}, REFUSED, "languages"),
+        ({"languages": "de,en", "lang": "fr"}, REFUSED, "languages"),
         ({"model": "nobody"}, (404, "model_not_found"), "nobody"),
         ({"model": "large"}, (503, "model_unavailable"), "weights"),
         ({"file": "text"}, REFUSED, "one recording"),

@@ -49,7 +49,7 @@ def test_a_hub_that_refuses_is_remembered(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "hub.json").read_text())["answers"] is False
 
 
-def test_a_hub_that_hangs_costs_three_seconds_once(tmp_path: Path) -> None:
+def test_a_hub_that_hangs_costs_two_seconds_once(tmp_path: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

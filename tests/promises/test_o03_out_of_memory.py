@@ -98,6 +98,13 @@ def test_o03_a_child_that_ended_for_idleness_comes_back_as_configured(hosted: Ho
     assert heard(engine, WINDOWS[1]) == ()
 
 
+@pytest.mark.parametrize("policy", [{"idle_seconds": 0.0}, {"max_calls": 1}])
+def test_o03_a_child_for_each_call_need_not_find_out_each_time(hosted: Hosted, policy: dict[str, float]) -> None:
+    engine = hosted("oom_torch@1", **policy)
+    assert [heard(engine, window) for window in WINDOWS] == [STEPS[:1]] * 3
+    assert not children()
+
+
 def test_o03_a_crash_is_no_reason_to_ask_for_more_again(hosted: Hosted) -> None:
     engine = hosted("oom_torch@1; segfault@20000msx1")
     assert heard(engine, WINDOWS[0]) == STEPS[:1]

@@ -119,7 +119,7 @@ def test_json() -> None:
     result = json.loads(rendered("json"))
     assert list(result) == [
         "task_id", "revision", "status", "language", "model", "duration", "media", "segments", "full_text",
-        "processing_time", "speakers", "turns", "moves", "stages", "warnings",
+        "processing_time", "speakers", "turns", "suspect_spans", "uncovered_speech", "moves", "stages", "warnings",
     ]  # fmt: skip
     assert result["status"] == "done"
     assert result["full_text"] == "Hello, Anna. Hello! Who's there? Me. Bye."

@@ -1,0 +1,77 @@
+"""What Whisper writes where nobody speaks: sentences of the subtitles that it was trained on; data alone.
+
+Words as `gates.spoken` makes them, joined by spaces.
+"""
+
+CREDITS = (
+    "amara org",
+    "dimatorzok",
+    "subtitles by",
+    "subtitled by",
+    "captions by",
+    "captioned by",
+    "transcription by castingwords",
+    "translated by releska",
+    "untertitelung des zdf",
+    "untertitel im auftrag des zdf",
+    "untertitel von stephanie geiges",
+    "sous titres réalisés",
+    "sous titrage",
+    "subtítulos realizados por",
+    "subtítulos por la comunidad",
+    "legendas pela comunidade",
+    "sottotitoli creati dalla",
+    "sottotitoli e revisione",
+    "ondertiteld door",
+    "ondertiteling door",
+    "napisy stworzone przez",
+    "субтитры сделал",
+    "субтитры создавал",
+    "редактор субтитров",
+    "字 幕 由",
+    "字 幕 志 愿 者",
+    "字 幕 志 願 者",
+    "请 不 吝 点 赞",
+    "請 不 吝 點 贊",
+    "請 不 吝 點 讚",
+)
+"""Credits that nobody reads out: a text with one of them is never believed."""
+
+PARTING = frozenset(
+    {
+        "thank you",
+        "thank you very much",
+        "thanks for watching",
+        "thank you for watching",
+        "thank you so much for watching",
+        "thanks for watching and see you next time",
+        "thank you for watching and see you in the next video",
+        "see you in the next video",
+        "please subscribe",
+        "please subscribe to my channel",
+        "don't forget to like and subscribe",
+        "like and subscribe",
+        "bye",
+        "bye bye",
+        "you",
+        "vielen dank",
+        "vielen dank fürs zuschauen",
+        "bis zum nächsten mal",
+        "merci d'avoir regardé cette vidéo",
+        "gracias por ver el video",
+        "suscríbete al canal",
+        "obrigado por assistir",
+        "grazie per la visione",
+        "bedankt voor het kijken",
+        "dziękuję za uwagę",
+        "продолжение следует",
+        "спасибо за просмотр",
+        "thank you for listening",
+        "시청해주셔서 감사합니다",
+        "ご 視 聴 あ り が と う ご ざ い ま し た",
+        "谢 谢 观 看",
+        "謝 謝 觀 看",
+        "謝 謝 大 家",
+    }
+)
+"""What people do say when they part, and Whisper says to noise: believed where the evidence is strong."""

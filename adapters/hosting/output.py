@@ -1,0 +1,50 @@
+"""What a child writes to its standard output and error: the last lines are kept, what an adapter logs is logged here.
+
+It must not fill up, whatever is written.
+"""
+
+import contextlib
+import json
+import threading
+from collections import deque
+
+import structlog
+
+_TAIL_LINES = 40
+_LINE_CHARACTERS = 1_000
+
+_log = structlog.get_logger()
+
+
+class Output:
+    """Reads from the descriptor `source`, which it closes, in a thread of its own until the last writer is gone."""
+
+    def __init__(self, source: int) -> None:
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._listener = threading.Thread(target=self._listen, args=(source,), daemon=True, name="engine-output")
+        self._listener.start()
+
+    @property
+    def tail(self) -> str:
+        """The last lines."""
+        return "".join(self._tail)
+
+    def join(self, seconds: float) -> None:
+        """Wait for what was written last."""
+        self._listener.join(seconds)
+
+    def _listen(self, source: int) -> None:
+        with open(source, encoding="utf-8", errors="replace") as lines:
+            while line := lines.readline(_LINE_CHARACTERS):
+                self._tail.append(line)
+                if line.startswith("{"):
+                    _relay(line)
+
+
+def _relay(line: str) -> None:
+    """Put into our own log what an adapter has logged in the child."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # somebody else's output
+        fields = json.loads(line)
+        event, level = fields.pop("event"), fields.pop("level")
+        if level in {"info", "warning", "error"}:
+            getattr(_log, level)(event, **fields)

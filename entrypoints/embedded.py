@@ -58,7 +58,7 @@ class Embedded:
         # Others may be writing to the same bucket now; a folder is this process's alone.
         await self.container.blobs().sweep_partial(_SHARED_PARTIAL if self.settings.bucket else timedelta())
         self._background.append(asyncio.create_task(asyncio.to_thread(self.container.hosts().start)))
-        await self.container.sweep()(alone=True)
+        await self.container.sweep()(alone=self.settings.alone)
         self._workers = [asyncio.create_task(self._work()) for _ in range(self.settings.max.workers)]
         self._background.append(asyncio.create_task(self._sweep()))
         return self

@@ -313,6 +313,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.data / "work"
 
     @property
+    def alone(self) -> bool:
+        """Whether no other process works on the same tasks: SQLite's file is locked, a server's database is not."""
+        return not self.database_url.startswith("postgresql")
+
+    @property
     def sql_url(self) -> str:
         """The database's URL as SQLAlchemy takes it."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data / 'colloquy.sqlite3'}"

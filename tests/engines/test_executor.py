@@ -43,7 +43,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both layouts with few mel bands, the one with the published step, and what is made of them."""
     folder = tmp_path_factory.mktemp("models")
     for layout, step in zip(LAYOUTS, (0.1, 0.25), strict=True):
-        build_pipeline(folder / layout, layout, mel_bins=16, step=step)  # type: ignore[arg-type]
+        build_pipeline(folder / layout, layout, mel_bins=8, step=step)  # type: ignore[arg-type]
         export_pipeline(folder / layout, folder / f"{layout}-onnx")
     return folder
 
@@ -52,7 +52,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def audio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DecodedAudio:
     if request.param == "call":
         return decoded(DATA / "call.flac", tmp_path_factory.mktemp("call"))
-    return conversation(tmp_path_factory.mktemp("told") / "audio", seconds=60, speakers=3, seed=0).audio
+    return conversation(tmp_path_factory.mktemp("told") / "audio", seconds=30, speakers=3, seed=0).audio
 
 
 @pytest.fixture(params=LAYOUTS)

@@ -6,6 +6,8 @@ It needs pyannote.audio, torch and onnx, and runs where they are installed; noth
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,27 +105,24 @@ def _segmentation(pipeline: Any, path: Path) -> Segmentation:  # noqa: ANN401
     )
 
 
-class _plain_filters:  # noqa: N801 - used as a function
-    """Within it, SincNet's computed filters stand as a plain convolution, which exports and runs without the maths."""
+@contextmanager
+def _plain_filters(network: Any) -> Iterator[None]:  # noqa: ANN401
+    """Have SincNet's computed filters stand as a plain convolution, which exports and runs without the maths."""
+    import torch
 
-    def __init__(self, network: Any) -> None:  # noqa: ANN401
-        self._layers = getattr(getattr(network, "sincnet", None), "conv1d", None)
-
-    def __enter__(self) -> None:
-        import torch
-
-        if self._layers is None:
-            return
-        self._computed = self._layers[0]
-        filters = self._computed.filterbank.filters().detach()
-        count, _, width = filters.shape
-        plain = torch.nn.Conv1d(1, count, width, stride=self._computed.stride, bias=False)
-        plain.weight = torch.nn.Parameter(filters, requires_grad=False)
-        self._layers[0] = plain
-
-    def __exit__(self, *_: object) -> None:
-        if self._layers is not None:
-            self._layers[0] = self._computed
+    layers = getattr(getattr(network, "sincnet", None), "conv1d", None)
+    if layers is None:
+        yield
+        return
+    computed = layers[0]
+    filters = computed.filterbank.filters().detach()
+    plain = torch.nn.Conv1d(1, len(filters), filters.shape[2], stride=computed.stride, bias=False)
+    plain.weight = torch.nn.Parameter(filters, requires_grad=False)
+    layers[0] = plain
+    try:
+        yield
+    finally:
+        layers[0] = computed
 
 
 def _embedding(pipeline: Any, into: Path, heard: Segmentation) -> Embedding:  # noqa: ANN401
@@ -136,12 +135,10 @@ def _embedding(pipeline: Any, into: Path, heard: Segmentation) -> Embedding:  # 
     if resnet is None or resnet.two_emb_layer or not (plain and whole) or known.get("fbank_centering_span"):
         raise EngineUnavailable("The embedding network is not one of WeSpeaker's: it cannot be exported.")
 
-    layers: Any = resnet
-
     class Trunk(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.resnet = layers
+            self.resnet: Any = resnet
 
         def forward(self, features: Any) -> Any:  # noqa: ANN401
             return self.resnet.forward_frames(features).flatten(1, 2)
@@ -150,8 +147,7 @@ def _embedding(pipeline: Any, into: Path, heard: Segmentation) -> Embedding:  # 
     with torch.no_grad():
         axes = {0: "windows"}
         _save(Trunk().eval(), torch.zeros(1, 200, bins), into / _TRUNK, {**axes, 1: "features"}, {**axes, 2: "frames"})
-        head = {"weight": resnet.seg_1.weight.numpy(), "bias": resnet.seg_1.bias.numpy()}
-    np.savez(into / _HEAD, **head)
+        np.savez(into / _HEAD, weight=resnet.seg_1.weight.numpy(), bias=resnet.seg_1.bias.numpy())
     stride, reach = _sight(resnet)
     least_frames = ceil(heard.frames * pipeline._embedding.min_num_samples / heard.window)  # noqa: SLF001
     return Embedding(

@@ -35,6 +35,8 @@ _LONGEST = 30_000
 """Milliseconds; what Whisper hears at once, and what it is best at: chunks of 10 s cost it 3.5 % of the words."""
 _NEAR = 1_000
 """Milliseconds; where several languages may be spoken, speech further apart is not taken to be in the same one."""
+_BREATH = 300
+"""Milliseconds; a shorter silence stays: cutting it out saves nothing, and sentences run together without it."""
 _WORTH_IT = 1_500
 """Milliseconds that a stretch of speech is cut for, at a pause in it, to fill a chunk: every chunk costs as much as a
 full one, but words on their own are heard less well."""
@@ -118,7 +120,7 @@ class FasterWhisperEngine(TranscriptionEngine):
         report = Rising(on_progress)
         regions = restricted(request.speech, window.clamp(Span(0, audio.duration)))
         heard = packs(
-            pieces(audio, regions, longest=_LONGEST, pause=0),
+            pieces(audio, regions, longest=_LONGEST, pause=_BREATH),
             longest=_LONGEST, reach=_NEAR if len(request.languages) > 1 else None,
             cut=lambda part, room: pause_in(audio, part, least=_WORTH_IT, most=room),
         )  # fmt: skip

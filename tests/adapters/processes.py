@@ -16,10 +16,17 @@ def running(pid: int) -> bool:
 
 
 def children(of: int | str = "self") -> set[int]:
-    """The ids of a process's children, zombies among them; not those that serve other tests' multiprocessing."""
+    """The ids of a process's children, zombies among them; not those that serve other tests too."""
     lists = Path(f"/proc/{of}/task").glob("*/children")
     found = {int(pid) for task in lists for pid in task.read_text(encoding="ascii").split()}
-    return {pid for pid in found if b"from multiprocessing." not in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {pid for pid in found if not _serves_others(pid)}
+
+
+def _serves_others(pid: int) -> bool:
+    """Whether it is a server of `tests.services`, or one of multiprocessing's."""
+    process = Path(f"/proc/{pid}")
+    name = (process / "comm").read_text(encoding="ascii").strip()
+    return name in {"postgres", "rclone"} or b"from multiprocessing." in (process / "cmdline").read_bytes()
 
 
 def descriptors() -> int:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import adapters
 import tests.adapters
-from application.ports.blobs import BlobStore
+from application.ports.voice_activity import VoiceActivityDetector
 from tests.contracts.suite import BINDINGS
 
 ELSEWHERE: set[str] = {
@@ -73,15 +73,10 @@ def test_an_unbound_adapter_is_noticed() -> None:
 
     class Helper: ...
 
-    class Unfinished(BlobStore, Protocol): ...
+    class Unfinished(VoiceActivityDetector, Protocol): ...
 
-    class Stray(BlobStore):
-        async def put(self, key: str, chunks: object) -> object: ...  # type: ignore[override]
-        async def adopt(self, key: str, source: object) -> object: ...  # type: ignore[override]
-        def open(self, key: str) -> object: ...  # type: ignore[override]
-        async def fetch(self, key: str, into: object) -> object: ...  # type: ignore[override]
-        async def delete(self, key: str) -> None: ...
-        def list(self, prefix: str) -> object: ...  # type: ignore[override]
+    class Stray(VoiceActivityDetector):
+        def speech(self, audio: object, on_progress: object) -> object: ...  # type: ignore[override]
 
     class Child(Stray): ...
 

@@ -75,6 +75,7 @@ async def test_a14_every_route_over_a_broken_database(
 ) -> None:
     for broken in ("get", "page", "now"):
         monkeypatch.setattr(f"adapters.persistence.memory.MemoryTasks.{broken}", breaks)
+    monkeypatch.setattr("application.list_models.ListModels.__call__", breaks)  # it asks no database
     api.health = breaks
     for method, path in operations(api):
         with recorded() as lines:

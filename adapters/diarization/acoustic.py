@@ -19,7 +19,7 @@ _BRIDGE = 500
 
 
 class AcousticDiarizer(DiarizationEngine):
-    """Tells voices apart by their spectra alone (design §12). Deterministic; finds no overlapping speech.
+    """Tells voices apart by their spectra alone. Deterministic; finds no overlapping speech.
 
     The recipe: 19 mel cepstra, pieces of one to four seconds merged by the Bayesian information criterion, then
     Gaussian mixtures re-estimated under a Viterbi path (Ajmera and Wooters, 2003). Beyond the plain recipe, many

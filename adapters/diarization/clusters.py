@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 PENALTY = 2.0
-"""Weight of the criterion's own term, half the parameters times the logarithm of the frames (design §12)."""
+"""Weight of the criterion's own term, half the parameters times the logarithm of the frames."""
 
 GAIN_PER_FRAME = 0.29
 """What a split must gain per frame of the speech it is sought in. Frames 10 ms apart repeat one another, and one voice

@@ -12,7 +12,7 @@ HOP = 160
 """Samples between frames: frame t is centred on sample 160 t, that is on 10 t ms."""
 
 COEFFICIENTS = 19
-"""Cepstra kept, the zeroth (loudness) left out; the classic number for speakers (design §12)."""
+"""Cepstra kept, the zeroth (loudness) left out; the classic number for speakers."""
 
 _WINDOW = 400
 _FFT = 512

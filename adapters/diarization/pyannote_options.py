@@ -11,7 +11,7 @@ from pathlib import Path
 from adapters.diarization.pyannote_weights import DEFAULT
 
 _GPU_VOICES, _CPU_VOICES = 16, 4
-"""Voices at once: on a GPU the speed saturates at 16 (performance §3.3); a CPU gains nothing and shall report often."""
+"""Voices at once: on a GPU the speed saturates at 16 (OpenTranscribe); a CPU gains nothing and shall report often."""
 _WINDOWS = 32
 """Windows that are segmented at once; they are small, and take a CPU one to three seconds."""
 

@@ -12,7 +12,7 @@ from tests.entrypoints.http_service import Api, a_transcript
 
 WORDS_OF_EIGHT_HOURS = 72_000
 BEARABLE = 0.3
-"""Seconds. It is 0.09 to 0.14 on a quiet machine, and 0.2 is promised (O-13); a busy one doubles what a step computes."""
+"""Seconds. It is 0.09 to 0.14 on a quiet machine, and 0.2 is promised (O-13); a busy one takes twice as long."""
 
 
 async def longest_pause(stop: asyncio.Event) -> float:

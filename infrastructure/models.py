@@ -19,8 +19,8 @@ from infrastructure.settings import Settings
 
 _PACKAGES = {
     "faster_whisper": ("faster_whisper", "faster-whisper"),
-    "pyannote": ("pyannote.audio", "colloquy[pyannote]"),
-    "sherpa_onnx": ("sherpa_onnx", "colloquy[sherpa]"),
+    "pyannote": ("pyannote.audio", "--editable '.[pyannote]'"),
+    "sherpa_onnx": ("sherpa_onnx", "--editable '.[sherpa]'"),
 }
 _SIGNS = (
     ("executor.json", "diarization", "pyannote_onnx"),

@@ -113,7 +113,7 @@ def test_converting_says_what_is_missing(tmp_path: Path) -> None:
     (folder / "config.yaml").write_text("pipeline: {}\n")
     ran = models("convert", "ours", data=tmp_path)
     assert ran.returncode == 4
-    assert "colloquy[pyannote]" in ran.stderr or "ours" in ran.stderr
+    assert "'.[pyannote]'" in ran.stderr or "ours" in ran.stderr
     assert not (tmp_path / "models" / "ours-onnx").exists()
 
 

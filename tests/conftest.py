@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.postgres import PostgresServer
-from tests.services.s3 import S3Server
+from tests.servers.postgres import PostgresServer
+from tests.servers.s3 import S3Server
 
 pytest.register_assert_rewrite("tests.contracts")
 

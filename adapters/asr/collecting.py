@@ -13,19 +13,6 @@ from domain.transcript import Recognition
 _OUT_OF_MEMORY = ("out of memory", "alloc_failed", "bad alloc", "bad_alloc", "failed to allocate", "cannot allocate")
 
 
-class Rising:
-    """A progress sink that never falls, whoever reports to it."""
-
-    def __init__(self, sink: ProgressSink) -> None:
-        self._sink = sink
-        self._highest = 0.0
-
-    def __call__(self, fraction: float) -> None:
-        """Report the largest fraction so far."""
-        self._highest = max(self._highest, fraction)
-        self._sink(self._highest)
-
-
 @contextmanager
 def translated(otherwise: ColloquyError) -> Iterator[None]:
     """Raise `otherwise` for whatever the vendor raises, but say it where memory ran out."""

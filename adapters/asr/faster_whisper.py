@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from adapters.asr.collecting import Rising, collected, translated
+from adapters.asr.collecting import collected, translated
 from adapters.asr.compute import free_memory, pick_batch, pick_device, pick_lanes
 from adapters.asr.hub import fetch_weights
 from adapters.asr.less_memory import Footprint, reduced
@@ -20,6 +20,7 @@ from adapters.asr.listening import Listener
 from adapters.asr.packs import packs
 from adapters.asr.pieces import pause_in, pieces
 from adapters.asr.weights import ENGLISH, LANGUAGES, MODELS, find_weights, languages_of, name_of
+from adapters.progress import Rising
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
 from domain.errors import EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound

@@ -14,6 +14,7 @@ from adapters.diarization.pyannote_options import PyannoteOptions
 from adapters.diarization.pyannote_weights import find_pipeline, name_of, published
 from adapters.hub import Hub, fetch, scaled
 from adapters.pcm import samples
+from adapters.progress import Rising
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
 from application.ports.system import ProgressSink
 from domain.errors import ColloquyError, EngineUnavailable
@@ -72,7 +73,7 @@ class PyannoteDiarizer(DiarizationEngine):
         """Diarize the blocks one after another, then link their speakers."""
         from adapters.diarization.pyannote_answer import joined
 
-        report = _Rising(on_progress)
+        report = Rising(on_progress)
         report(0.0)
         speech = restricted(request.speech, Span(0, audio.duration))
         least, most = request.hints.bounds(self._options.max_speakers)
@@ -93,7 +94,7 @@ class PyannoteDiarizer(DiarizationEngine):
         self, audio: DecodedAudio, spans: tuple[Span, ...], on_progress: ProgressSink
     ) -> tuple[tuple[float, ...] | None, ...]:
         """Hear each span within a window of the networks' length, as the centroids were; long ones by their middle."""
-        report = _Rising(on_progress)
+        report = Rising(on_progress)
         report(0.0)
         voices: list[tuple[float, ...] | None] = [None] * len(spans)
         inside = [span.clamp(Span(0, audio.duration)) for span in spans]
@@ -112,7 +113,7 @@ class PyannoteDiarizer(DiarizationEngine):
         report(1.0)
         return tuple(voices)
 
-    def _ready(self, report: "_Rising") -> "LoadedPipeline":
+    def _ready(self, report: Rising) -> "LoadedPipeline":
         options = self._options
         folder = find_pipeline(options.model, options.models_dir)
         entry = published(options.model)
@@ -158,18 +159,6 @@ class PyannoteDiarizer(DiarizationEngine):
         ):
             return ""
         return "the weights of pyannote are not on this machine"
-
-
-class _Rising:
-    """A progress sink that never falls, whatever reports to it."""
-
-    def __init__(self, sink: ProgressSink) -> None:
-        self._sink = sink
-        self._highest = 0.0
-
-    def __call__(self, fraction: float) -> None:
-        self._highest = max(self._highest, min(1.0, fraction))
-        self._sink(self._highest)
 
 
 def _share(report: ProgressSink, block: Span, duration: int, done: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from adapters.hosting.conversation import BEAT_SECONDS, converse, is_well, rising
+from adapters.hosting.conversation import BEAT_SECONDS, converse, is_well
 from adapters.hosting.devices import Devices
 from adapters.hosting.idle import IdleClocks
 from adapters.hosting.ladder import Ladder
@@ -18,6 +18,7 @@ from adapters.hosting.process import LEAVE_SECONDS, ChildGone, ChildProcess, Chi
 from adapters.hosting.symptoms import out_of_memory
 from adapters.hosting.turns import Turns
 from adapters.hosting.watchdog import Watchdog
+from adapters.progress import Rising
 from application.ports.system import ProgressSink
 from domain.errors import EngineFailed
 
@@ -98,7 +99,7 @@ class EngineChild:
                 its process died, `engine_hung` when it made no progress for too long.
             DeviceUnavailable: its device is out of service.
         """
-        report = rising(on_progress)
+        report = Rising(on_progress)  # a call that is repeated begins at 0 again
         with self._turns.turn(while_waiting=lambda: report(0.0)):
             if self._ladder.over:
                 self._retire()

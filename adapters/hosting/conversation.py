@@ -59,15 +59,3 @@ def is_well(process: ChildProcess) -> bool:
     if isinstance(message, Ready):
         process.is_ready(message)
     return process.ready or message is None
-
-
-def rising(sink: ProgressSink) -> ProgressSink:
-    """Hide from `sink` that a call is repeated: what it is told never falls."""
-    highest = 0.0
-
-    def report(fraction: float) -> None:
-        nonlocal highest
-        highest = max(highest, fraction)
-        sink(highest)
-
-    return report

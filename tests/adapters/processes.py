@@ -23,7 +23,7 @@ def children(of: int | str = "self") -> set[int]:
 
 
 def _serves_others(pid: int) -> bool:
-    """Whether it is a server of `tests.services`, or one of multiprocessing's."""
+    """Whether it is a server of `tests.servers`, or one of multiprocessing's."""
     process = Path(f"/proc/{pid}")
     name = (process / "comm").read_text(encoding="ascii").strip()
     return name in {"postgres", "rclone"} or b"from multiprocessing." in (process / "cmdline").read_bytes()

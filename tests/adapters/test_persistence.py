@@ -39,7 +39,7 @@ from tests.contracts.unit_of_work import (
     TaskRepositoryContract,
     UnitOfWorkContract,
 )
-from tests.services.postgres import PostgresServer
+from tests.servers.postgres import PostgresServer
 
 
 @asynccontextmanager

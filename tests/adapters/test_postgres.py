@@ -12,7 +12,7 @@ from adapters.persistence.sql import SqlUnitOfWork
 from domain.errors import DatabaseUnavailable
 from infrastructure.database import blocking_engine, connect, migrate
 from tests.builders import a_task
-from tests.services.postgres import PostgresServer
+from tests.servers.postgres import PostgresServer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from adapters.storage.s3 import PART, S3BlobStore
 from application.ports.blobs import BlobStore
 from domain.errors import StorageUnavailable
 from tests.contracts.blob_store import BlobStoreContract, chunked, content_of, info_of, keys_of
-from tests.services.s3 import S3Server
+from tests.servers.s3 import S3Server
 
 
 class TestS3BlobStore(BlobStoreContract, adapter=S3BlobStore):

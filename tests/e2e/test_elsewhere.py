@@ -9,8 +9,8 @@ import pytest
 from adapters.storage.s3 import S3BlobStore
 from tests.contracts.blob_store import keys_of
 from tests.e2e.service import Service
-from tests.services.postgres import PostgresServer
-from tests.services.s3 import S3Server
+from tests.servers.postgres import PostgresServer
+from tests.servers.s3 import S3Server
 
 CLIP = Path(__file__).parents[1] / "data" / "conversation.flac"
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 
 from adapters.persistence.tables import metadata
 from infrastructure.database import MIGRATIONS, blocking_engine
-from tests.services.postgres import PostgresServer
+from tests.servers.postgres import PostgresServer
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from adapters.storage.s3_client import Bucket
-from tests.services.ports import answers, free_port, wait_until
+from tests.servers.ports import answers, free_port, wait_until
 
 
 class S3Server:

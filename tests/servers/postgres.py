@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import psycopg
 
-from tests.services.ports import free_port, wait_until
+from tests.servers.ports import free_port, wait_until
 
 _FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_wal_size=256MB", "shared_buffers=32MB")
 """Speed over durability: a test that kills the server or the machine asks for `durable`."""

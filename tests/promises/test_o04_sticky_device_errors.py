@@ -156,7 +156,8 @@ async def test_o04_the_task_resumes_in_a_new_process_and_waits_while_the_device_
 def test_o04_a_service_says_that_its_device_is_out(tmp_path: Path) -> None:
     script = f"sticky_cudax3; device=cuda:0; counter={tmp_path / 'counter'}"
     with Service(tmp_path / "data", ASR_ENGINE="scripted", DIARIZATION_ENGINE="scripted", ASR_SCRIPT=script) as service:
-        ended = service.wait(service.submit(CONVERSATION), patience=80)
+        # Without diarization, whose checkpoint may come late, count as progress, and allow one more attempt.
+        ended = service.wait(service.submit(CONVERSATION, {"diarization": "false"}), patience=80)
         assert (ended["status"], ended["error"]["code"]) == ("error", "worker_crashed")
         with service.client() as client:
             ready = client.get("/health/ready")

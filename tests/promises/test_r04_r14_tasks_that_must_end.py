@@ -15,7 +15,8 @@ SCRIPTED = {"ASR_ENGINE": "scripted", "DIARIZATION_ENGINE": "scripted", "ENGINE_
 @pytest.mark.timeout(90)
 def test_r04_a_file_that_crashes_its_engine_each_time_ends_in_error(tmp_path: Path) -> None:
     with Service(tmp_path / "data", ASR_SCRIPT="segfault@1", **SCRIPTED) as service:
-        ended = service.wait(service.submit(CONVERSATION), patience=80)
+        # Without diarization, whose checkpoint may come late, count as progress, and allow one more attempt.
+        ended = service.wait(service.submit(CONVERSATION, {"diarization": "false"}), patience=80)
         assert ended["status"] == "error"
         assert ended["error"]["code"] == "worker_crashed"
         assert ended["attempt"] == 3

@@ -28,8 +28,11 @@ lint: $(VENV)/.ready-dev
 	@$(BIN)/lint-imports --no-cache >$(VENV)/contracts.log || { cat $(VENV)/contracts.log; exit 1; }
 	@$(BIN)/deptry . >$(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
 
-test: lint espeak postgres ## everything that `check` does, and the slow tests too
-	@$(BIN)/pytest -q -m "not bench" --durations=15
+# Those marked `patient` wait for leases and deadlines most of the time, so they run beside the others, not after them.
+test: lint espeak curl postgres brokers faketime ## everything that `check` does, and the slow tests too
+	@$(BIN)/pytest -q -m "patient and not bench" --durations=15 >$(VENV)/patient.log 2>&1 & beside=$$!; \
+	  $(BIN)/pytest -q -m "not bench and not patient" --durations=15; others=$$?; \
+	  wait $$beside; patient=$$?; cat $(VENV)/patient.log; exit $$((others || patient))
 
 test-engines: $(ENGINES)/.ready espeak ## the tests of engines that need an extra, in .venv-engines (6 GB, minutes to install)
 	@$(ENGINES)/bin/pytest -q -m "not bench" --durations=15 tests/engines
@@ -45,11 +48,29 @@ espeak: # the conversations of the end-to-end tests are spoken by espeak-ng
 	@command -v espeak-ng >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y espeak-ng >/dev/null; } \
 	  || { echo "the tests speak with espeak-ng: apt-get install espeak-ng"; exit 1; }
 
+.PHONY: curl
+curl: # examples are typed as people type them
+	@command -v curl >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y curl >/dev/null; } \
+	  || { echo "the tests run examples with curl: apt-get install curl"; exit 1; }
+
+.PHONY: faketime
+faketime: # a process at a time is told a wrong time by libfaketime
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 \
+	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y faketime >/dev/null; } \
+	  || { echo "the tests turn clocks with libfaketime: apt-get install faketime"; exit 1; }
+
 .PHONY: postgres
 postgres: # the tests start a PostgreSQL server of their own, from the installed programs
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
 	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y postgresql >/dev/null; } \
 	  || { echo "the tests start a PostgreSQL server: apt-get install postgresql"; exit 1; }
+
+# Debian's packages may start servers of their own; the tests use neither those nor their ports.
+.PHONY: brokers
+brokers: # the tests start Redis and RabbitMQ servers of their own, from the installed programs
+	@{ command -v redis-server >/dev/null && test -x /usr/lib/rabbitmq/bin/rabbitmq-server; } \
+	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y redis-server rabbitmq-server >/dev/null; } \
+	  || { echo "the tests start Redis and RabbitMQ: apt-get install redis-server rabbitmq-server"; exit 1; }
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -24,7 +24,8 @@ def assemble(task: Task, facts: MediaFacts, heard: Heard, attributed: Attributed
     transcript = Transcript(
         task_id=str(task.id),
         revision=task.revision + 1,
-        language=_language(task, heard),
+        language=(language := _language(task, heard)),
+        language_probability=_probability(heard, language),
         model=next(stage.model for stage in attributed.stages if stage.name is StageName.RECOGNITION),
         media=facts,
         segments=tuple(segments),
@@ -36,11 +37,13 @@ def assemble(task: Task, facts: MediaFacts, heard: Heard, attributed: Attributed
         moves=attributed.moves,
         processing_ms=elapsed_ms,
     )
-    transcript = transcript.renamed(speaker_labels(transcript.words, transcript.turns))
+    labels = speaker_labels(transcript.words, transcript.turns)
+    transcript = transcript.renamed(labels)
     if heard.diarization is None:
         return transcript
     doubts = speaker_doubts(transcript.segments, transcript.turns, task.options.hints, facts.relation)
-    return replace(transcript, warnings=(*transcript.warnings, *doubts))
+    names = tuple((labels[found], name) for found, name in heard.diarization.names if found in labels)
+    return replace(transcript, warnings=(*transcript.warnings, *doubts), names=names)
 
 
 def _language(task: Task, heard: Heard) -> str:
@@ -54,6 +57,18 @@ def _language(task: Task, heard: Heard) -> str:
     if counts:
         return counts.most_common(1)[0][0]
     return UNDETERMINED if task.options.language == "auto" else task.options.language
+
+
+def _probability(heard: Heard, language: str) -> float | None:
+    """How likely the language is where it is likeliest; nobody asks the engine again where it was told once."""
+    found = [
+        recognition.language_probability
+        for track in heard.recognitions
+        for recognition in track
+        if recognition.segments and recognition.language == language and recognition.language_probability is not None
+    ]
+    # The first window is the one that was listened to for the language; the others were told it.
+    return found[0] if found else None
 
 
 def _suspects(heard: Heard) -> Iterable[Suspect]:

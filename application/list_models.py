@@ -69,6 +69,10 @@ class ListModels:
         self._shelf = shelf
         self._in_memory = in_memory
 
+    def devices(self) -> tuple[str, ...]:
+        """Name what the engines in use compute on; loads nothing and looks at no folder."""
+        return self._asr.capabilities().device, self._diarizer.capabilities().device
+
     def __call__(self) -> list[ModelView]:
         """List them, those in use first; blocks for as long as looking at the models folder takes."""
         shelf = {(model.kind, model.engine, model.name): model for model in self._shelf()}

@@ -1,33 +1,37 @@
 """One attempt at a task, from the claim to its end in exactly one state."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 import structlog
 
-from application.delete_task import remove_blobs
+from application.claim_task import ClaimTask
+from application.delete_task import remove_transcripts
+from application.finished_transcript import FinishedTranscript, lay_out
 from application.hold import Hold
 from application.ports.blobs import BlobStore
 from application.ports.notify import EventPublisher
-from application.ports.persistence import NewUnitOfWork, StaleTask
+from application.ports.persistence import NewUnitOfWork
 from application.ports.system import Clock
-from application.rendering.transcript_codec import encode_transcript
-from application.transcribe_media import TranscribeMedia
+from domain.backoff import after_failure
 from domain.errors import (
     ColloquyError,
+    DatabaseUnavailable,
     DeviceUnavailable,
     EngineFailed,
+    FetchUnavailable,
     Interrupted,
     LeaseLost,
+    ParentGone,
     StorageFull,
-    WrongState,
+    StorageUnavailable,
 )
-from domain.task import Task, TaskError, TaskId, transcript_key
+from domain.task import Task, TaskError, TaskId, TaskStatus
+from domain.transcript import Transcript
 
-_STORAGE_DELAY = timedelta(seconds=60)
-_FAILURE_DELAY = timedelta(seconds=5)
-_DEVICE_DELAY = timedelta(seconds=60)
+_WAITED_OUT = (StorageFull, StorageUnavailable, DatabaseUnavailable, DeviceUnavailable)
+"""Causes outside the recording: its task waits, as often as need be, and no strike is counted."""
 
 _log = structlog.get_logger()
 
@@ -46,7 +50,7 @@ class ProcessTask:
         blobs: BlobStore,
         events: EventPublisher,
         clock: Clock,
-        transcribe: TranscribeMedia,
+        transcribe: Callable[[Hold], Awaitable[Transcript]],
         worker: str,
     ) -> None:
         self._new_uow = new_uow
@@ -54,95 +58,123 @@ class ProcessTask:
         self._events = events
         self._clock = clock
         self._transcribe = transcribe
-        self._worker = worker
+        self._claim = ClaimTask(new_uow=new_uow, worker=worker)
         self._holds: set[Hold] = set()
+        self._stopping = False
 
     def stop(self) -> None:
-        """Stop the attempts under way; their tasks go back to the queue, unharmed."""
+        """Claim nothing any more, and stop the attempts under way; their tasks go back to the queue, unharmed."""
+        self._stopping = True
         for hold in self._holds:
             hold.stop("shutdown")
 
+    @property
+    def busy(self) -> int:
+        """How many attempts are under way."""
+        return len(self._holds)
+
     async def __call__(self, task_id: TaskId) -> None:
-        """Make one attempt; whatever happens to it stands in the task's row afterwards."""
-        task = await self._claim(task_id)
-        if task is None:
-            return
-        log = _log.bind(task_id=str(task_id), attempt=task.attempt)
+        """Make one attempt at this task; whatever happens to it stands in its row afterwards."""
+        since = self._clock.monotonic()
+        if task := await self._claim.one(task_id):
+            await self._work(task, since)
+
+    async def next(self) -> bool:
+        """Make one attempt at the task whose turn it is; return whether there was one to be had."""
+        since = self._clock.monotonic()
+        task = None if self._stopping else await self._claim.next()
+        if task is not None:
+            await self._work(task, since)
+        return task is not None
+
+    async def knows(self, task_id: TaskId) -> bool:
+        """Whether there is such a task."""
+        async with self._new_uow() as uow:
+            return await uow.tasks.get(task_id) is not None
+
+    async def _work(self, task: Task, since: float) -> None:
+        log = _log.bind(task_id=str(task.id), attempt=task.attempt)
         log.info("task_claimed")
-        async with Hold(task, new_uow=self._new_uow, events=self._events, clock=self._clock) as hold:
+        hold = Hold(task, new_uow=self._new_uow, events=self._events, clock=self._clock, since=since)
+        async with hold:
             self._holds.add(hold)
+            if self._stopping:  # since the claim was begun
+                hold.stop("shutdown")
             try:
                 await self._attempt(hold)
             except LeaseLost:
                 log.warning("task_lost")
+                await hold.give_back()
             finally:
                 self._holds.discard(hold)
         log.info("task_left", status=hold.task.status, error=hold.task.error and hold.task.error.code)
-
-    async def _claim(self, task_id: TaskId) -> Task | None:
-        async with self._new_uow() as uow:
-            task = await uow.tasks.get(task_id)
-            if task is None:
-                return None
-            try:
-                task.claim(worker=self._worker, now=await uow.tasks.now())
-                await uow.tasks.save(task)
-            except (WrongState, StaleTask):
-                return None
-            await uow.commit()
-            return task
 
     async def _attempt(self, hold: Hold) -> None:
         token, started = hold.token, self._clock.monotonic()
         try:
             transcript = await self._transcribe(hold)
             spent = hold.task.processing_ms + int((self._clock.monotonic() - started) * 1000)
-            encoded = await asyncio.to_thread(encode_transcript, transcript)
-            await self._complete(hold, encoded, transcript.language, transcript.media.decoded, spent)
+            finished = await asyncio.to_thread(lay_out, hold.task, transcript)
+            await self._complete(hold, finished, spent)
         except Interrupted:
             if hold.stopped == "cancelled":
-                await hold.change(lambda task, now: task.cancelled(token=token, now=now), clear=True)
+                await hold.change(lambda task, now: task.cancelled(token=token, now=now))
             else:
                 await hold.change(lambda task, now: task.release(token=token, now=now))
-        except StorageFull as error:
-            await self._retry(hold, error, _STORAGE_DELAY, strike=False)
-        except EngineFailed as error:
-            await self._retry(hold, error, _FAILURE_DELAY, strike=True)
-        except DeviceUnavailable as error:
-            await self._retry(hold, error, _DEVICE_DELAY, strike=False)
+        except ParentGone:
+            await hold.change(lambda task, now: task.cancelled(token=token, now=now))
+        except _WAITED_OUT as error:
+            await self._retry(hold, error, strike=False)
+        except (EngineFailed, FetchUnavailable) as error:
+            await self._retry(hold, error, strike=True)
         except LeaseLost:
             raise
         except ColloquyError as error:
             failure = TaskError(error.reason, error.detail)
-            await hold.change(lambda task, now: task.fail(token=token, error=failure, now=now), clear=True)
+            await hold.change(lambda task, now: task.fail(token=token, error=failure, now=now))
         except Exception:  # noqa: BLE001 - a task must end in a state that tells the truth, whatever went wrong
             _log.exception("attempt_failed", task_id=str(hold.id))
-            await self._retry(
-                hold, EngineFailed("an unexpected error", code="internal_error"), _FAILURE_DELAY, strike=True
-            )
+            await self._retry(hold, EngineFailed("an unexpected error", code="internal_error"), strike=True)
 
-    async def _complete(self, hold: Hold, encoded: bytes, language: str, duration: int, spent: int) -> None:
-        revision = hold.task.revision + 1
-        await self._blobs.put(transcript_key(hold.id, revision), _once(encoded))
+    async def _complete(self, hold: Hold, finished: FinishedTranscript, spent: int) -> None:
+        # Whoever slept through the lease must not write over the result of the one who took the task over.
+        await hold.confirm()
+        await self._blobs.put(finished.key, _once(finished.encoded))
 
         def complete(task: Task, now: datetime) -> None:
-            task.complete(token=hold.token, now=now, language=language, duration=duration, processing_ms=spent)
+            task.complete(
+                token=hold.token,
+                now=now,
+                language=finished.language,
+                duration=finished.duration,
+                processing_ms=spent,
+            )
 
         try:
-            await hold.change(complete, clear=True)
+            await hold.change(complete, beside=finished.record)
+        except ParentGone:
+            await self._blobs.delete(finished.key)
+            raise
         except LeaseLost:
             async with self._new_uow() as uow:
-                deleted = await uow.tasks.get(hold.id) is None
-            if deleted:  # while it ran: nothing of it may come back
-                await remove_blobs(self._blobs, hold.id)
+                stored = await uow.tasks.get(hold.id)
+            if stored is None:  # it was deleted while it ran: nothing of it may come back
+                await remove_transcripts(self._blobs, hold.id)
+                await self._blobs.delete(finished.key)
+            elif stored.token == hold.token and stored.status is TaskStatus.DONE:
+                hold.task = stored  # it was this very write, and only the answer got lost
+                return
             raise
 
-    async def _retry(self, hold: Hold, error: ColloquyError, delay: timedelta, *, strike: bool) -> None:
+    async def _retry(self, hold: Hold, error: ColloquyError, *, strike: bool) -> None:
         _log.warning("attempt_failed", task_id=str(hold.id), code=error.reason, detail=error.detail)
         failure = TaskError(error.reason, error.detail)
-        await hold.change(
-            lambda task, now: task.retry(token=hold.token, error=failure, delay=delay, now=now, strike=strike)
-        )
+
+        def retry(task: Task, now: datetime) -> None:
+            wait = after_failure(task, error.reason)
+            task.retry(token=hold.token, error=failure, delay=wait, now=now, strike=strike, stage=hold.failed_stage)
+
+        await hold.change(retry)
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ from application.ports.asr import RecognitionRequest, TranscriptionEngine
 from application.ports.system import Clock
 from application.ports.voice_activity import VoiceActivityDetector
 from domain.media import DecodedAudio
+from domain.pace import Work
 from domain.span import Span, covered, restricted
 from domain.stage import Stage, StageName, StageStatus
 from domain.task import Phase
@@ -20,6 +21,7 @@ from domain.windows import plan_windows
 Speech = tuple[tuple[Span, ...], ...]
 """For each track, the regions that hold speech."""
 _SPEECH = "speech"
+_DETECTION = Stage(name=StageName.VOICE_ACTIVITY, status=StageStatus.RAN, engine="silero", device="cpu")
 
 
 class Recognise:
@@ -30,6 +32,15 @@ class Recognise:
         self._asr = asr
         self._longest = longest
         self._clock = clock
+
+    def expect(self, hold: Hold) -> None:
+        """Tell the attempt what is to come."""
+        hold.progress.expect(Phase.DETECTING, Work.of(_DETECTION))
+        able, model = self._asr.capabilities(), hold.task.options.model
+        work = Work(
+            stage=StageName.RECOGNITION, engine=able.engine, model=model or able.models[0], device=able.device
+        )  # fmt: skip
+        hold.progress.expect(Phase.TRANSCRIBING, work, step=self._longest)
 
     async def speech(self, hold: Hold, tracks: Sequence[DecodedAudio]) -> tuple[Speech, Stage]:
         """Return the speech regions of each track, from the checkpoint where an earlier attempt found them."""
@@ -44,13 +55,13 @@ class Recognise:
         regions = []
         for number, track in enumerate(tracks):
             sink = hold.sink(Phase.DETECTING, number / len(tracks), (number + 1) / len(tracks))
-            regions.append(await asyncio.to_thread(self._vad.speech, track, sink))
+            with hold.stage(_SPEECH):
+                regions.append(await asyncio.to_thread(self._vad.speech, track, sink))
         speech = tuple(regions)
         await hold.checkpoint(_SPEECH, msgspec.json.encode(speech))
-        seconds = round(self._clock.monotonic() - started, 3)
-        return speech, Stage(
-            name=StageName.VOICE_ACTIVITY, status=StageStatus.RAN, engine="silero", device="cpu", seconds=seconds
-        )
+        stage = replace(_DETECTION, seconds=round(self._clock.monotonic() - started, 3))
+        await hold.learn(stage)
+        return speech, stage
 
     async def __call__(
         self, hold: Hold, tracks: Sequence[DecodedAudio], speech: Speech
@@ -68,6 +79,8 @@ class Recognise:
         language, model = "auto" if others else language, options.model or able.models[0]
         stored = await hold.checkpoints()
         total, done, reused, planned = sum(covered(regions) for regions in speech), 0, 0, 0
+        kept = 0
+        hold.progress.measure(Phase.TRANSCRIBING, total)
         heard: list[tuple[Recognition, ...]] = []
         for number, (track, regions) in enumerate(zip(tracks, speech, strict=True)):
             request = RecognitionRequest(
@@ -80,10 +93,12 @@ class Recognise:
                 share = covered(restricted(regions, window))
                 if payload := stored.get(name):
                     recognition, reused = msgspec.json.decode(payload, type=Recognition), reused + 1
+                    kept += share
                 else:
                     sink = hold.sink(Phase.TRANSCRIBING, done / total, (done + share) / total)
                     request = replace(request, language=language)
-                    recognition = await asyncio.to_thread(self._asr.transcribe, track, window, request, sink)
+                    with hold.stage("window"):
+                        recognition = await asyncio.to_thread(self._asr.transcribe, track, window, request, sink)
                     await hold.checkpoint(name, msgspec.json.encode(recognition))
                 if language == "auto" and not languages and recognition.segments:
                     language = recognition.language
@@ -96,7 +111,7 @@ class Recognise:
         # Each window says it again; once is enough.
         degraded = dict.fromkeys(note for track in heard for recognition in track for note in recognition.degraded)
         whole = StageStatus.REUSED if planned and reused == planned else StageStatus.RAN
-        return tuple(heard), Stage(
+        stage = Stage(
             name=StageName.RECOGNITION,
             status=StageStatus.DEGRADED if degraded else whole,
             engine=able.engine,
@@ -105,3 +120,5 @@ class Recognise:
             seconds=round(self._clock.monotonic() - started, 3),
             reason="; ".join([*degraded, *reasons]),
         )
+        await hold.learn(stage, total - kept)
+        return tuple(heard), stage

@@ -12,6 +12,7 @@ from application.ports.diarization import DiarizationEngine
 from application.ports.system import Clock
 from domain.errors import EngineFailed, EngineUnavailable
 from domain.media import DecodedMedia
+from domain.pace import Work
 from domain.regrouping import regroup
 from domain.second_look import Stretch, Voice, moved, second_look, stretches
 from domain.stage import Stage, StageName, StageStatus
@@ -33,6 +34,13 @@ class SecondLook:
         self._enabled = enabled
         self._clock = clock
 
+    def expect(self, hold: Hold) -> None:
+        """Tell the attempt what is to come."""
+        able = self._engine.capabilities()
+        if self._enabled and able.embeds:
+            work = Work(stage=StageName.SECOND_LOOK, engine=able.engine, model=able.model, device=able.device)
+            hold.progress.expect(Phase.FINISHING, work)
+
     async def __call__(self, hold: Hold, media: DecodedMedia, heard: Heard, attributed: Attributed) -> Attributed:
         """Return the segments after the look, with its stage; as they were where it cannot run or fails.
 
@@ -50,6 +58,7 @@ class SecondLook:
             stage = replace(stage, engine="", model="", device="")
         else:
             attributed, stage = await self._look(hold, media, heard, attributed, stage)
+            await hold.learn(stage)
         return replace(attributed, stages=(*attributed.stages, stage))
 
     def _hindrance(self, heard: Heard, *, embeds: bool) -> str:

@@ -1,33 +1,40 @@
 """Accepting a recording: refused at once if it cannot be done, and never lost once accepted."""
 
 from collections.abc import AsyncIterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from uuid import UUID
 
-from application.ports.asr import EngineCapabilities, TranscriptionEngine
+from application.add_task import AddTask
+from application.admit_task import AdmitTask
+from application.answer_once import AnswerOnce, fingerprint_of
+from application.check_options import CheckOptions
+from application.ports.asr import TranscriptionEngine
 from application.ports.blobs import BlobStore
 from application.ports.diarization import DiarizationEngine
 from application.ports.persistence import NewUnitOfWork
 from application.ports.queue import Job, TaskQueue
 from application.ports.system import IdFactory
-from domain.errors import EngineUnavailable, InvalidOptions, ModelNotFound
-from domain.options import Goal, TranscriptionOptions
-from domain.task import MediaSource, OwnerId, Task, TaskId, media_key
+from application.query_clips import QueryClips
+from application.reuse_task import ReuseTask
+from application.stage_upload import StageUpload
+from application.store_recording import StoreRecording
+from application.submission import Media, Receipt, Submission
+from domain.clip import ClipMedia
+from domain.egress import EgressPolicy
+from domain.errors import ClipNotFound, QueueFull, TaskNotFound, UploadRefused
+from domain.idempotency import Answered, RequestKey
+from domain.task import MediaSource, OwnerId, Retention, Task, TaskId, media_key
+from domain.upload import UploadId
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """Who asks for what; `filename` is only ever shown, never used as a path."""
-
-    owner: OwnerId
-    options: TranscriptionOptions
-    filename: str
+_SCOPE = "transcribe"
+_Keyed = tuple[RequestKey, str] | None
+"""The caller's name for the request, and the fingerprint of its content."""
 
 
 class SubmitTranscription:
     """Stores the recording, then the task; the task exists once its row is committed, and only then is the bell rung.
 
-    `absent_models` maps names that another engine would know to the reason why they cannot be used here.
+    `retention` is what a task is promised when it is handed in, whatever is configured later; `egress` says which URLs
+    may be handed in.
     """
 
     def __init__(
@@ -35,79 +42,114 @@ class SubmitTranscription:
         *,
         new_uow: NewUnitOfWork,
         blobs: BlobStore,
+        stage: StageUpload,
         queue: TaskQueue,
         ids: IdFactory,
         asr: TranscriptionEngine,
         diarizer: DiarizationEngine,
         absent_models: Mapping[str, str],
+        admit: AdmitTask,
+        retention: Retention | None = None,
+        egress: EgressPolicy | None = None,
     ) -> None:
+        self.check = CheckOptions(asr=asr, diarizer=diarizer, absent_models=absent_models)
         self._new_uow = new_uow
         self._blobs = blobs
+        self._stage = stage
         self._queue = queue
         self._ids = ids
-        self._asr = asr
-        self._diarizer = diarizer
-        self._absent_models = absent_models
+        self._admit = admit
+        self._once = AnswerOnce(new_uow=new_uow)
+        self._store = StoreRecording(
+            blobs=blobs, stage=stage, clips=QueryClips(new_uow=new_uow), egress=egress or EgressPolicy()
+        )
+        self._new_task = AddTask(admit=admit, retention=retention)
+        self._reuse = ReuseTask(new_uow=new_uow)
 
-    def check(self, options: TranscriptionOptions) -> None:
-        """Refuse what the configured engines cannot do, before a byte of the recording is taken.
+    async def expect(self, owner: OwnerId, key: str | None) -> None:
+        """Refuse what there is no room for, before a byte of the recording is taken; a repetition needs none.
 
         Raises:
-            InvalidOptions: a language, goal, prompt, hotwords or speaker count beyond the engine.
-            ModelNotFound: nobody knows the model.
-            EngineUnavailable: the model is known, but its weights are not here.
+            QueueFull: too many tasks wait.
         """
-        able = self._asr.capabilities()
-        self._check_presence(options, able)
-        for language in (options.language, *options.languages):
-            if able.languages is not None and language.partition("-")[0] not in {"auto", *able.languages}:
-                raise InvalidOptions(f"{able.engine} cannot transcribe '{language}'", code="unsupported_language")
-        if len(options.languages) > 1 and not able.detects_language:
-            raise InvalidOptions(f"{able.engine} cannot tell languages apart: name one")
-        model = options.model or able.models[0]
-        if options.goal is Goal.TRANSLATE and (not able.translation or model in able.transcribe_only):
-            raise InvalidOptions(f"{able.engine} cannot translate with model '{model}'")
-        if options.initial_prompt and not able.initial_prompt:
-            raise InvalidOptions(f"{able.engine} takes no initial_prompt")
-        if options.hotwords and not able.hotwords:
-            raise InvalidOptions(f"{able.engine} takes no hotwords")
-        wanted = max(options.num_speakers or 0, options.min_speakers or 0)
-        most = self._diarizer.capabilities().max_speakers
-        if wanted > most:
-            raise InvalidOptions(f"at most {most} speakers can be told apart")
+        if key is None or not await self._once.knows(RequestKey(owner=owner, scope=_SCOPE, key=key)):
+            await self._admit.look(owner)
 
-    def _check_presence(self, options: TranscriptionOptions, able: EngineCapabilities) -> None:
-        """Refuse what would be accepted now, wait, and then fail for want of weights."""
-        if options.model and options.model not in able.models:
-            if reason := self._absent_models.get(options.model):
-                raise EngineUnavailable(f"model '{options.model}' is not available: {reason}")
-            raise ModelNotFound(f"there is no model '{options.model}'; there is: {', '.join(able.models)}")
-        if able.absent and options.model in {"", able.models[0]}:
-            raise EngineUnavailable(f"model '{able.models[0]}' is not available: {able.absent}")
-        if options.diarization and (absent := self._diarizer.capabilities().absent):
-            raise EngineUnavailable(f"speakers cannot be told apart: {absent}; diarization=false does without")
+    async def __call__(self, submission: Submission, media: Media) -> Task:
+        """Do what `hand_in` does, for whom it does not matter whether the task is new."""
+        return (await self.hand_in(submission, media)).task
 
-    async def __call__(self, submission: Submission, media: AsyncIterable[bytes] | Path) -> Task:
+    async def hand_in(self, submission: Submission, media: Media) -> Receipt:
         """Store `media` and create the task; a path is a finished file on our own disk, which is moved.
+
+        A submission that is repeated under its key gets the task that the first one made.
 
         Raises:
             InvalidOptions, ModelNotFound, EngineUnavailable: as `check`.
+            KeyReused: the key names another submission.
+            QueueFull: too many tasks wait; nothing is kept.
             StorageFull: there is no room for the recording; nothing is kept.
+            UploadRefused, MediaRejected: as `StageUpload.take`.
+            ClipNotFound: there is no such clip.
+            UrlNotAllowed: no request may go where the URL leads.
         """
         self.check(submission.options)
+        await self._store.look_for_voices(submission)
+        keyed = await self._keyed(submission, media)
+        if keyed and (earlier := await self._once.earlier(*keyed)):
+            return Receipt(earlier)
+        if not keyed and (same := await self._reuse.ahead(submission, media)):
+            return Receipt(same, reused=True)
         task_id = TaskId(self._ids.new())
-        key = media_key(task_id)
-        blob = await (self._blobs.adopt(key, media) if isinstance(media, Path) else self._blobs.put(key, media))
-        source = MediaSource(key=key, filename=submission.filename, size=blob.size, sha256=blob.sha256)
+        try:
+            source = await self._store(task_id, submission, media)
+        except UploadRefused:  # the same request, sent twice at once, has taken the upload already
+            if keyed and (earlier := await self._once.earlier(*keyed)):
+                return Receipt(earlier)
+            raise
+        try:
+            task = await self._add(task_id, submission, source, media, keyed)
+        except (QueueFull, _TwinWasQuicker):
+            await self._drop(source, task_id)
+            if keyed and (earlier := await self._once.earlier(*keyed)):
+                return Receipt(earlier)
+            raise
+        if task.id != task_id:
+            await self._drop(source, task_id)
+            return Receipt(task, reused=True)
+        await self._queue.enqueue(Job.PROCESS_TASK, task.id)
+        return Receipt(task)
+
+    async def _drop(self, source: MediaSource, task_id: TaskId) -> None:
+        if source.key == media_key(task_id):  # a clip's is not ours to remove
+            await self._blobs.delete(source.key)
+
+    async def _keyed(self, submission: Submission, media: Media) -> _Keyed:
+        if submission.key is None or isinstance(media, AsyncIterable):
+            return None
+        key = RequestKey(owner=submission.owner, scope=_SCOPE, key=submission.key)
+        return key, await fingerprint_of(submission.options, media)
+
+    async def _add(
+        self, task_id: TaskId, submission: Submission, source: MediaSource, media: Media, keyed: _Keyed
+    ) -> Task:
         async with self._new_uow() as uow:
-            task = Task.submit(
-                id=task_id,
-                owner=submission.owner,
-                options=submission.options,
-                media=source,
-                now=await uow.tasks.now(),
-            )
-            await uow.tasks.add(task)
-            await uow.commit()
-        await self._queue.enqueue(Job.PROCESS_TASK, task_id)
+            now = await uow.tasks.now()
+            same = await self._reuse.within(uow, submission, source.sha256)
+            task = same or await self._new_task(uow, task_id, submission, source, now)
+            if keyed:
+                answered = Answered(fingerprint=keyed[1], task_id=task.id)
+                if not await uow.idempotency.add(keyed[0], answered, now=now):
+                    raise _TwinWasQuicker("the task that this request had made was deleted")
+            taken = not isinstance(media, UUID) or await uow.uploads.remove(UploadId(media))
+            if isinstance(media, ClipMedia) and not await uow.clips.use(media.id):
+                raise ClipNotFound(f"there is no clip {media.id}")
+            if taken:
+                await uow.commit()
+        if isinstance(media, UUID):
+            await self._stage.settle(UploadId(media), source, taken=taken)
         return task
+
+
+class _TwinWasQuicker(TaskNotFound):
+    """The same request came twice at once, and the other one has made the task."""

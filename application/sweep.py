@@ -1,22 +1,17 @@
 """Keeping what a crash or a lost message would break: run every few seconds, by anyone, any number of times."""
 
-from datetime import timedelta
-
 import structlog
 
 from application.change_task import change_task
 from application.ports.persistence import NewUnitOfWork
 from application.ports.queue import Job, TaskQueue
+from domain.backoff import after_crash
 from domain.errors import TaskNotFound, WrongState
-from domain.task import Task
+from domain.idempotency import KEPT
 
-_BATCH = 500
+_BATCH = 64
+"""Rings at once: who is woken goes on until nothing is due."""
 _log = structlog.get_logger()
-
-
-def crash_delay(task: Task) -> timedelta:
-    """How long a task waits after its worker died: nothing at first, then longer, in case it was the cause."""
-    return timedelta(seconds=min(60, 5 * task.crashes))
 
 
 class Sweep:
@@ -36,12 +31,15 @@ class Sweep:
                 task = await change_task(
                     self._new_uow,
                     task_id,
-                    lambda task, at: task.expire(now=at, delay=crash_delay(task), gone=alone),
+                    lambda task, at: task.expire(now=at, delay=after_crash(task), gone=alone),
                 )
             except (TaskNotFound, WrongState):
                 continue  # it was renewed, ended or deleted in the meantime
             _log.warning("lease_expired", task_id=str(task_id), attempt=task.attempt, status=task.status)
         async with self._new_uow() as uow:
-            due = await uow.tasks.due(now=await uow.tasks.now(), limit=_BATCH)
+            now = await uow.tasks.now()
+            if await uow.idempotency.forget(before=now - KEPT):
+                await uow.commit()
+            due = await uow.tasks.due(now=now, limit=_BATCH)
         for task_id in due:
             await self._queue.enqueue(Job.PROCESS_TASK, task_id)

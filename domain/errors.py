@@ -4,19 +4,35 @@ ColloquyError
 ├── InvalidOptions           what was asked for contradicts itself or cannot be done
 ├── InvalidSpan              an interval that ends before it starts
 ├── MediaRejected            the recording cannot be transcribed: empty, not media, too long, …
+├── UploadRefused            an upload that is not there, not complete, or not what was announced
 ├── ModelNotFound            no engine knows a model of that name
 ├── EngineUnavailable        an engine or its weights are missing on this machine
 │   └── DeviceUnavailable    its device is out of service for a while, after errors in a row
 ├── EngineFailed             an engine raised, ran out of memory, crashed or hung
 ├── TaskNotFound             no such task, or not the caller's
+├── ClipNotFound             no such clip, or not the caller's
 ├── TaskNotReady             the result was asked for before it exists
 ├── WrongState               a transition that the task's life does not have
+├── SpeakerNotFound          a transcript has no speaker under that label
+├── EditConflict             somebody else changed the speakers since they were looked at
+├── ParentGone               what a revision would revise is no more
 ├── LeaseLost                another worker holds the task now: stop and write nothing
 ├── Interrupted              work was stopped on purpose: cancellation or shutdown
+├── QueueFull                so many tasks wait that no more are taken
+│   └── QuotaExceeded        the owner has used up what it may use
+├── KeyReused                a request's key names another request
 ├── StorageFull              a write failed for lack of space
 ├── StorageUnavailable       the object store is away, or refuses
 ├── DatabaseUnavailable      the database is away, restarting or overloaded: try again
-└── CallerRefused            no valid credential
+├── WebhookNotFound          no such webhook or delivery, or not the caller's
+├── NotConfigured            the installation lacks a setting that this needs
+├── UrlNotAllowed            a URL leads where no request may go
+├── FetchFailed              nothing can be fetched from a URL
+│   └── FetchUnavailable     not just now, at least
+├── KeyNotFound              no such API key, or not the caller's
+├── EmailTaken               somebody has registered with this address
+├── CallerRefused            no valid credential
+└── ScopeLacking             a valid credential that is not good for this
 """
 
 from typing import ClassVar
@@ -58,10 +74,20 @@ class MediaRejected(ColloquyError):
     """The recording cannot be transcribed.
 
     Codes: `empty_file`, `not_media`, `no_audio_stream`, `no_audio_frames`, `too_long`, `too_large`,
-    `decode_failed`.
+    `decode_failed`, `input_changed` (it is no longer what was accepted).
     """
 
     code = "not_media"
+
+
+class UploadRefused(ColloquyError):
+    """An upload cannot be used.
+
+    Codes: `not_found` (or somebody else's), `upload_incomplete`, `upload_mismatch`, `too_many_uploads`; of one that
+    comes in pieces `upload_offset`, `upload_locked`, `upload_expired`, `piece_mismatch`.
+    """
+
+    code = "upload_incomplete"
 
 
 class ModelNotFound(ColloquyError):
@@ -99,6 +125,12 @@ class TaskNotFound(ColloquyError):
     code = "not_found"
 
 
+class ClipNotFound(ColloquyError):
+    """There is no such clip, its time has come, or it belongs to somebody else; they are not told apart."""
+
+    code = "not_found"
+
+
 class TaskNotReady(ColloquyError):
     """The task has no result (yet)."""
 
@@ -111,6 +143,24 @@ class WrongState(ColloquyError):
     code = "wrong_state"
 
 
+class SpeakerNotFound(ColloquyError):
+    """The transcript, as it is edited, has no speaker under that label."""
+
+    code = "speaker_not_found"
+
+
+class EditConflict(ColloquyError):
+    """The speakers were changed by somebody else since the caller looked at them; nothing was changed."""
+
+    code = "edit_conflict"
+
+
+class ParentGone(ColloquyError):
+    """The task whose transcript was to be revised, or its transcript, has been deleted meanwhile."""
+
+    code = "parent_gone"
+
+
 class LeaseLost(ColloquyError):
     """The task was taken over by another worker; the holder must stop and write nothing more."""
 
@@ -121,6 +171,25 @@ class Interrupted(ColloquyError):
     """The work was stopped on purpose: the task was cancelled or the process is shutting down."""
 
     code = "interrupted"
+
+
+class QueueFull(ColloquyError):
+    """So many tasks wait that no more are taken: everybody's (`queue_full`), or the caller's (`too_many_queued`)."""
+
+    code = "queue_full"
+
+
+class QuotaExceeded(QueueFull):
+    """The owner has used what it may use; after `retry_after` seconds, at least 1, some of it comes free."""
+
+    code = "quota_exceeded"
+    retry_after = 1
+
+
+class KeyReused(ColloquyError):
+    """The caller's key for a request names an earlier one that asked for something else."""
+
+    code = "idempotency_mismatch"
 
 
 class StorageFull(ColloquyError):
@@ -141,7 +210,55 @@ class DatabaseUnavailable(ColloquyError):
     code = "database_unavailable"
 
 
+class WebhookNotFound(ColloquyError):
+    """There is no such webhook or delivery, or it belongs to somebody else; the two are not told apart."""
+
+    code = "not_found"
+
+
+class NotConfigured(ColloquyError):
+    """The installation lacks a setting that this needs; the detail names it."""
+
+    code = "not_configured"
+
+
+class UrlNotAllowed(ColloquyError):
+    """A URL is malformed, or leads to a scheme, an address or a port to which no request may go."""
+
+    code = "url_not_allowed"
+
+
+class FetchFailed(ColloquyError):
+    """Nothing can be fetched from a URL, and asking again would not help. Codes: `fetch_failed`, `live_stream`."""
+
+    code = "fetch_failed"
+
+
+class FetchUnavailable(FetchFailed):
+    """Nothing can be fetched just now: the server, or what leads to it, does not answer as it should."""
+
+    code = "fetch_unavailable"
+
+
 class CallerRefused(ColloquyError):
     """The caller has shown no valid credential."""
 
     code = "unauthorized"
+
+
+class ScopeLacking(ColloquyError):
+    """The caller's credential is valid, but not good for what it asked for."""
+
+    code = "forbidden"
+
+
+class KeyNotFound(ColloquyError):
+    """There is no such API key, or it belongs to somebody else; the two are not told apart."""
+
+    code = "not_found"
+
+
+class EmailTaken(ColloquyError):
+    """Somebody has registered with this address already."""
+
+    code = "email_taken"

@@ -29,13 +29,17 @@ class ChannelRelation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeLimits:
-    """What a recording may cost; durations in ms, sizes in bytes. `track` picks an audio track, from 0."""
+    """What a recording may cost; durations in ms, sizes in bytes. `track` picks an audio track, from 0.
+
+    `only_first` ms are decoded, where given; what is after them is not looked at, and so never too long.
+    """
 
     max_duration: int
     max_memory: int
     max_seconds: float
     track: int = 0
     split_channels: bool = False
+    only_first: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +66,25 @@ class MediaFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceSample:
+    """How somebody who may speak in a recording sounds; where the sample cannot be had, `missing` says why."""
+
+    name: str
+    audio: DecodedAudio | None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedMedia:
-    """A decoded recording: the mix, one file for each channel when they were split, and what was found."""
+    """A decoded recording: the mix, one file for each channel when they were split, and what was found.
+
+    `voices` are samples of speakers whom to look for in it.
+    """
 
     mix: DecodedAudio
     channels: tuple[DecodedAudio, ...]
     facts: MediaFacts
+    voices: tuple[VoiceSample, ...] = ()
 
 
 def truncation(facts: MediaFacts) -> Notice | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.errors import InvalidOptions
+from domain.known_speakers import MAX_KNOWN_SPEAKERS, MAX_NAME, KnownSpeaker
 from domain.media import ChannelMode
 from domain.speaker import SpeakerHints
 
@@ -23,6 +24,7 @@ MAX_PROMPT = 2_000
 MAX_HOTWORDS = 200
 MAX_LANGUAGES = 20
 """An allowed set beyond that restricts nothing that a detector would get wrong."""
+_NAME = re.compile(rf"(?!spk_\d+$)(?! )[^\x00-\x1f\x7f]{{1,{MAX_NAME}}}(?<! )")
 _LANGUAGE = re.compile(r"auto|[a-z]{2,3}(-[A-Za-z]{2,4})?")
 
 
@@ -31,7 +33,9 @@ class TranscriptionOptions:
     """The effective options of one task; an empty `model` means the configured default.
 
     `languages`, where not empty, are those that may be spoken: `language` is then "auto", and each chunk is told apart
-    among them. `temperature` replaces the engine's ladder of temperatures by this one.
+    among them. `temperature` replaces the engine's ladder of temperatures by this one. `only_first` are the ms
+    of the recording that are worked on, where not all of it is. `known_speakers` are looked for
+    by their voices, and count among the speakers.
     """
 
     language: str = "auto"
@@ -47,6 +51,8 @@ class TranscriptionOptions:
     initial_prompt: str = ""
     hotwords: tuple[str, ...] = ()
     format: str = "json"
+    only_first: int | None = None
+    known_speakers: tuple[KnownSpeaker, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse contradictions.
@@ -75,13 +81,33 @@ class TranscriptionOptions:
             problems.append("min_speakers must not exceed max_speakers")
         if not self.diarization and any(count is not None for count in counts.values()):
             problems.append("speaker counts need diarization=true")
-        problems += self._language_problems()
+        problems += self._known_problems() + self._language_problems()
+        if self.only_first is not None and self.only_first < 1:
+            problems.append("only_first must be a millisecond or more")
         if self.temperature is not None and not 0 <= self.temperature <= 1:
             problems.append("temperature must be between 0 and 1")
         if len(self.initial_prompt) > MAX_PROMPT:
             problems.append(f"initial_prompt must not exceed {MAX_PROMPT} characters")
         if len(self.hotwords) > MAX_HOTWORDS:
             problems.append(f"hotwords must not exceed {MAX_HOTWORDS} entries")
+        return problems
+
+    def _known_problems(self) -> list[str]:
+        problems = []
+        names = [known.name for known in self.known_speakers]
+        if len(names) > MAX_KNOWN_SPEAKERS:
+            problems.append(f"known_speakers must not exceed {MAX_KNOWN_SPEAKERS}")
+        if len(set(names)) < len(names):
+            problems.append("known_speakers must differ in their names")
+        if any(not _NAME.fullmatch(name) for name in names):
+            problems.append(
+                f"the names of known_speakers must have 1 to {MAX_NAME} characters, and not look like spk_1"
+            )
+        if names and not self.diarization:
+            problems.append("known_speakers need diarization=true")
+        most = self.num_speakers or self.max_speakers
+        if most is not None and most < len(names):
+            problems.append("num_speakers and max_speakers count known_speakers too")
         return problems
 
     def _language_problems(self) -> list[str]:

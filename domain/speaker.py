@@ -22,13 +22,15 @@ class Diarization:
 
     `turns` are sorted and may overlap. `exclusive` are sorted and never do: one speaker at an instant, meant for
     words. `centroids` maps a speaker to an embedding when the engine has them, and is empty otherwise. `degraded` says
-    in a sentence each how the engine did with less than it was configured for.
+    in a sentence each how the engine did with less than it was configured for. `names` are those of speakers who were
+    known by their voices.
     """
 
     turns: tuple[SpeakerTurn, ...]
     exclusive: tuple[SpeakerTurn, ...]
     centroids: tuple[tuple[str, tuple[float, ...]], ...] = ()
     degraded: tuple[str, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -17,17 +17,21 @@ _MINUTE = 60_000
 class SpeakerStatistics:
     """One speaker's part; times in ms, `share` of all talk time from 0 to 1.
 
-    `overlap_time` is how long somebody else spoke as well; `words_per_minute` counts minutes of talk.
+    `overlap_time` is how long somebody else spoke as well; `words_per_minute` counts minutes of talk. `segments` are
+    those of the transcript that are this speaker's. `interruptions` are turns that begin while somebody else is
+    speaking and go on when that one has stopped: a short "mhm" within another's turn is none.
     """
 
     speaker: str
     talk_time: int
     share: float
     turns: int
+    segments: int
     words: int
     words_per_minute: float
     overlap_time: int
     longest_turn: int
+    interruptions: int
 
 
 def statistics(segments: Sequence[Segment], turns: Iterable[SpeakerTurn]) -> tuple[SpeakerStatistics, ...]:
@@ -49,18 +53,23 @@ def statistics(segments: Sequence[Segment], turns: Iterable[SpeakerTurn]) -> tup
         speaker: merged(held.get(speaker, ())) if held else merged(said[speaker], BREATH)
         for speaker in dict.fromkeys([*said, *held])
     }
+    own = Counter(segment.speaker for segment in segments)
     overlaps = _overlap_times(talk)
+    wholes = {speaker: merged(spans, BREATH) for speaker, spans in talk.items()}
+    taken = _interruptions(wholes)
     total = sum(covered(spans) for spans in talk.values())
     return tuple(
         SpeakerStatistics(
             speaker=speaker,
             talk_time=(time := covered(spans)),
             share=time / total if total else 0.0,
-            turns=len(whole := merged(spans, BREATH)),
+            turns=len(wholes[speaker]),
+            segments=own[speaker],
             words=counts[speaker],
             words_per_minute=counts[speaker] * _MINUTE / time if time else 0.0,
             overlap_time=overlaps[speaker],
-            longest_turn=max((turn.duration for turn in whole), default=0),
+            longest_turn=max((turn.duration for turn in wholes[speaker]), default=0),
+            interruptions=taken[speaker],
         )
         for speaker, spans in talk.items()
     )
@@ -70,6 +79,20 @@ def _utterances(segment: Segment) -> Iterable[tuple[str | None, Span, int]]:
     if segment.words:
         return ((word.speaker, word.span, 1) for word in segment.words)
     return ((segment.speaker, segment.span, len(segment.text.split())),)
+
+
+def _interruptions(turns: dict[str, tuple[Span, ...]]) -> Counter[str]:
+    """Count for each speaker the turns that begin inside another's and outlast it.
+
+    Of equal beginnings neither interrupts. One sweep by beginning: only turns that still run are compared.
+    """
+    taken: Counter[str] = Counter()
+    running: list[tuple[Span, str]] = []
+    for turn, speaker in sorted((turn, speaker) for speaker, spans in turns.items() for turn in spans):
+        running = [(span, who) for span, who in running if span.end > turn.start]
+        taken[speaker] += any(span.start < turn.start and span.end < turn.end for span, _ in running)
+        running.append((turn, speaker))
+    return taken
 
 
 def _overlap_times(talk: dict[str, tuple[Span, ...]]) -> Counter[str]:

@@ -132,9 +132,10 @@ class Move:
 class Transcript:
     """One immutable revision of a task's result; every export is a pure function of it.
 
-    `turns` may overlap; `processing_ms` is wall time from the first claim's start to completion. `suspects` are
-    stretches whose text is doubtful, `uncovered_speech` is speech that no word covers, `moves` are what the second
-    look at speakers changed.
+    `turns` may overlap; `processing_ms` is wall time from the first claim's start to completion.
+    `language_probability` is 0 to 1, or None where the engine does not tell. `suspects` are stretches whose text is
+    doubtful, `uncovered_speech` is speech that no word covers, `moves` are what the second look at speakers changed.
+    `names` are those of speakers who were known by their voices, by label.
     """
 
     task_id: str
@@ -147,9 +148,11 @@ class Transcript:
     stages: tuple[Stage, ...] = ()
     warnings: tuple[Notice, ...] = ()
     processing_ms: int = 0
+    language_probability: float | None = None
     suspects: tuple[Suspect, ...] = ()
     uncovered_speech: tuple[Span, ...] = ()
     moves: tuple[Move, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
 
     @property
     def words(self) -> tuple[Word, ...]:

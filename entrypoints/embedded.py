@@ -4,32 +4,24 @@ It holds the data folder by a lock, so a second process on the same folder is re
 """
 
 import asyncio
-import contextlib
-import fcntl
-import shutil
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from types import TracebackType
 from typing import IO, Self
 
-import structlog
-
-from domain.task import TaskId
+from application.ports.queue import Job
+from entrypoints.couriers import Couriers
 from entrypoints.http.app import ApiDependencies
+from entrypoints.http.dependencies import api_dependencies
+from entrypoints.probe import probe
+from entrypoints.work import Slots, lend_threads, sweep_regularly
 from infrastructure.container import Container
+from infrastructure.folders import hold_data_folder
 from infrastructure.settings import Settings
 from infrastructure.startup import prepare, remove_leftovers
 
-SWEEP_SECONDS = 10.0
-_SPARE_THREADS = 16
 _SHARED_PARTIAL = timedelta(days=1)
 """No upload takes longer than this, so what is older was left by a crash."""
-_log = structlog.get_logger()
-
-
-class DataFolderBusy(Exception):
-    """Another process works on this data folder."""
 
 
 class Embedded:
@@ -38,8 +30,10 @@ class Embedded:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.container = Container(settings=settings)
+        self.spool_dir = settings.spool_dir
         self._lock: IO[bytes] | None = None
-        self._workers: list[asyncio.Task[None]] = []
+        self._slots: Slots
+        self._couriers: Couriers
         self._background: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -48,10 +42,8 @@ class Embedded:
         Raises:
             DataFolderBusy: another process has the folder.
         """
-        self._lock = _take(self.settings.data)
-        # Each task keeps up to two threads busy with its engines; files and answers must not wait behind them.
-        threads = _SPARE_THREADS + 2 * self.settings.max.workers
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="blocking"))
+        self._lock = hold_data_folder(self.settings.data, shared=False)
+        lend_threads(self.settings.max.workers)
         await asyncio.to_thread(prepare, self.settings)
         await asyncio.to_thread(remove_leftovers, self.settings)
         await self.container.blobs().prepare()
@@ -59,94 +51,40 @@ class Embedded:
         await self.container.blobs().sweep_partial(_SHARED_PARTIAL if self.settings.bucket else timedelta())
         self._background.append(asyncio.create_task(asyncio.to_thread(self.container.hosts().start)))
         await self.container.sweep()(alone=self.settings.alone)
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self.settings.max.workers)]
-        self._background.append(asyncio.create_task(self._sweep()))
+        bell = self.container.bell()
+        self._couriers = Couriers(self.container.deliver_webhook(), partial(bell.next, Job.DELIVER_WEBHOOK))
+        self._couriers.start()
+        self._slots = Slots(
+            self.container.process_task(), bell.next, self.settings.max.workers, worked=self._couriers.wake
+        )
+        self._slots.start()
+        self._background.append(asyncio.create_task(sweep_regularly(self.container.sweep(), self.container.chores())))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop taking tasks, release those that run, end the engines' processes, close the database."""
-        self.container.process_task().stop()
-        for task in (*self._workers, *self._background):
+        for task in self._background:
             task.cancel()
-        # A worker that is inside an attempt ends it first: `_work` shields it, and its sinks raise from now on.
-        await asyncio.gather(*self._workers, *self._background, return_exceptions=True)
+        await self._slots.stop()
+        await self._couriers.stop()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await asyncio.to_thread(self.container.hosts().close)
+        await self.container.events().close()
+        await self.container.rate_limiter().close()
         await self.container.database().dispose()
         if self._lock is not None:
             self._lock.close()
 
     def api(self) -> ApiDependencies:
         """The use cases that the HTTP API drives."""
-        container = self.container
-        return ApiDependencies(
-            admit_caller=container.admit_caller(),
-            submit=container.submit_transcription(),
-            tasks=container.query_tasks(),
-            result=container.get_result(),
-            cancel=container.cancel_task(),
-            delete=container.delete_task(),
-            models=container.list_models(),
-            probe=self._probe,
-        )
+        return api_dependencies(self.container, self._probe)
 
     async def _probe(self) -> dict[str, str]:
-        running = all(not worker.done() for worker in self._workers)
-        checks = {"database": self._ask_database(), "storage": asyncio.to_thread(self._measure_storage)}
         out = self.container.devices().out_of_service()
-        parts = {
-            "workers": "ok" if running else "stopped",
+        return {
+            "workers": "ok" if self._slots.running else "stopped",
             "devices": f"out of service: {', '.join(out)}" if out else "ok",
+            **await probe(self.container, self.settings),
         }
-        for part, check in checks.items():
-            try:
-                parts[part] = await check
-            except Exception as error:  # noqa: BLE001 - whatever it is, the part is down
-                parts[part] = type(error).__name__
-        return parts
-
-    async def _ask_database(self) -> str:
-        async with self.container.new_uow() as uow:
-            await uow.tasks.now()
-        return "ok"
-
-    def _measure_storage(self) -> str:
-        free = shutil.disk_usage(self.settings.data).free
-        return "ok" if free > self.settings.max.file_size else "nearly full"
-
-    async def _work(self) -> None:
-        queue, process = self.container.queue(), self.container.process_task()
-        while True:
-            _, subject = await queue.next()
-            attempt = asyncio.create_task(process(TaskId(subject)))
-            try:
-                await asyncio.shield(attempt)
-            except asyncio.CancelledError:
-                await asyncio.wait([attempt])
-                raise
-            except Exception:  # noqa: BLE001 - one task's trouble must not end the worker
-                # The row keeps the task; the sweep finds it again.
-                _log.exception("work_failed", task_id=str(subject))
-
-    async def _sweep(self) -> None:
-        sweep = self.container.sweep()
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                await sweep()
-            except Exception:  # noqa: BLE001 - the next sweep may find the database well again
-                _log.exception("sweep_failed")
-
-
-def _take(folder: Path) -> IO[bytes]:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (folder / "lock").open("wb")
-    with contextlib.ExitStack() as undo:
-        undo.callback(lock.close)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataFolderBusy(f"another Colloquy works on {folder}") from error
-        undo.pop_all()
-    return lock

@@ -8,6 +8,7 @@ another connection's write can corrupt the file (https://www.sqlite.org/wal.html
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
@@ -15,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _SAFE_SQLITE = (3, 51, 3)
+_BUSY = "busy_timeout = 30000"
 _PRAGMAS = (
-    "busy_timeout = 30000",  # ms; another process, the command line say, may be writing: wait for it, never fail
+    _BUSY,  # ms; another process, the command line say, may be writing: wait for it, never fail
     "journal_mode = WAL",
     "synchronous = FULL",  # a task that was accepted survives a power cut
     "foreign_keys = ON",
@@ -35,12 +37,15 @@ _POSTGRES = {
         }.items()
     ),
     "tcp_user_timeout": 15_000,  # ms; a peer that vanished without a word
+    "keepalives_idle": 5,  # seconds; the same for who waits for one
+    "keepalives_interval": 5,
 }
 _CONNECTIONS, _OVERFLOW = 5, 10
 """A process's connections that stay, and more for a rush: a transaction lasts milliseconds. Fifteen times the processes
 must stay below the server's `max_connections`, which is 100 by default."""
 _MIGRATION_LOCK = 0x0C011081
 """Any number, as long as it is the same in all processes."""
+_LOOKING = "looking"
 _log = structlog.get_logger()
 
 
@@ -51,8 +56,12 @@ def connect(url: str) -> AsyncEngine:
         ValueError: neither PostgreSQL's URL nor that of an SQLite file.
     """
     if _is_postgres(url):
+        from infrastructure.postgres import STATEMENT_SECONDS, ImpatientConnection  # noqa: PLC0415 - SQLite needs none
+
+        limits = f"{_POSTGRES['options']} -c statement_timeout={STATEMENT_SECONDS}s"
+        impatient = _POSTGRES | {"options": limits, "async_creator_fn": ImpatientConnection.connect}
         return create_async_engine(
-            url, connect_args=_POSTGRES, hide_parameters=True, pool_size=_CONNECTIONS, max_overflow=_OVERFLOW,
+            url, connect_args=impatient, hide_parameters=True, pool_size=_CONNECTIONS, max_overflow=_OVERFLOW,
             pool_timeout=10, pool_pre_ping=True, pool_recycle=1800,
         )  # fmt: skip
     target = _sqlite_file(url)
@@ -69,10 +78,36 @@ def connect(url: str) -> AsyncEngine:
     return engine
 
 
+def looking(engine: AsyncEngine) -> AsyncEngine:
+    """Return the engine for units of work that read once and write nothing: SQLite need not begin anything for them."""
+    return engine.execution_options(**{_LOOKING: True})
+
+
+async def wipe_deleted(engine: AsyncEngine) -> bool:
+    """Have the database drop what it keeps of deleted rows beside its tables; False: not now, somebody still reads it.
+
+    SQLite's write-ahead log would show old pages until it is written over. PostgreSQL's is its administrator's matter.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    async with engine.connect() as connection:
+        # A checkpoint cannot run inside a transaction, which SQLAlchemy would begin.
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.execute("PRAGMA busy_timeout = 0")  # nobody's request should wait for a backup to end
+        try:
+            cursor = await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy = (await cursor.fetchone())[0]
+        finally:
+            await driver.execute(f"PRAGMA {_BUSY}")
+    return not busy
+
+
 def migrate(url: str) -> None:
     """Create the database or bring its tables up to date; blocking, safe at every start and from several processes.
 
-    Either all of it happens or none: the migrations run in one transaction, which also keeps other processes out.
+    Either all of it happens or none: the migrations run in one transaction, which also keeps other processes out. A
+    database that a newer release has brought further is left as it is: each release can work with the next one's
+    tables, so that processes of both may start while one replaces the other.
 
     Raises:
         ValueError: neither PostgreSQL's URL nor that of an SQLite file.
@@ -80,17 +115,27 @@ def migrate(url: str) -> None:
     # Imported here, because serving requests needs none of it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     engine = blocking_engine(url)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(
+                    text("SET LOCAL statement_timeout = 0")
+                )  # an index over millions of rows takes longer
                 connection.execute(text("SET LOCAL lock_timeout = 0"))  # the others take turns
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
                 connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             config = Config(attributes={"connection": connection})
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-            command.upgrade(config, "head")
+            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+            newer = set(MigrationContext.configure(connection).get_current_heads()) - known
+            if newer:
+                _log.warning("database_of_a_newer_release", revision=", ".join(newer))
+            else:
+                command.upgrade(config, "head")
     finally:
         engine.dispose()
 
@@ -131,4 +176,5 @@ def _configure(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
         # A transaction that read first could not turn into a writing one once another process has written.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if not connection.get_execution_options().get(_LOOKING):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -152,6 +152,21 @@ class Models(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The processes that hold the models."""
 
+    # A second copy of a model doubles its memory and, on a CPU, shares the same cores: one is as fast as two there.
+    concurrency: Annotated[
+        int,
+        Meta(ge=1, le=32, description="Calls of one engine at once, each in a process with its own copy of the model."),
+    ] = 1
+    # The built-in diarizers need less, a large Whisper more; but that goes by windows, and frees its place after each.
+    express_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="A short recording that waits behind a long call gets a process of its own for as long as "
+            "that is needed, one an engine, where the engine takes no more megabytes than this; 0 is never. "
+            "Not on a GPU.",
+        ),
+    ] = 1000
     stall_seconds: Annotated[
         float,
         Meta(

@@ -14,7 +14,7 @@ from adapters.diarization.sherpa import SherpaOnnxDiarizer
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.hosting.policy import Hosting
 from adapters.hub import Hub
-from application.transcribe_media import MediaLimits
+from application.decode_media import MediaLimits
 from infrastructure.load_settings import inherited_environment
 from infrastructure.settings import Settings
 
@@ -50,13 +50,13 @@ class Hosts:
 
 
 def asr_threads(settings: Settings) -> int:
-    """How many CPU threads recognition has: those named, or all cores."""
-    return settings.asr.threads or len(os.sched_getaffinity(0))
+    """How many CPU threads a call of recognition has: those named, or all cores, shared among the calls at once."""
+    return settings.asr.threads or max(1, len(os.sched_getaffinity(0)) // settings.engine.concurrency)
 
 
 def diarizer_threads(settings: Settings) -> int:
-    """How many CPU threads diarization has: those named, or half of the cores."""
-    return settings.diarization.threads or max(1, len(os.sched_getaffinity(0)) // 2)
+    """How many CPU threads a call of diarization has: those named, or half of the cores, shared in the same way."""
+    return settings.diarization.threads or max(1, len(os.sched_getaffinity(0)) // 2 // settings.engine.concurrency)
 
 
 def hosting(settings: Settings, threads: int) -> Hosting:
@@ -72,6 +72,8 @@ def hosting(settings: Settings, threads: int) -> Hosting:
         max_memory=engine.recycle_mb * 1_000_000 or None,
         idle_seconds=settings.idle_seconds,
         reduced_seconds=engine.cooldown_seconds,
+        concurrency=engine.concurrency,
+        express_memory=engine.express_mb * 1_000_000,
     )
 
 

@@ -8,12 +8,15 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 
 from adapters.scripted.script import Script
 from domain.errors import InvalidOptions
+from infrastructure.access_settings import exposed
+from infrastructure.egress import egress_policy
 from infrastructure.settings import Settings
 
 _OWN_PREFIXES = ("ASR_", "DIARIZATION_", "MODELS_", "ENGINE_", "COLLOQUY_")
@@ -31,6 +34,7 @@ _INHERITED = frozenset(
         "TZ",
         "LD_LIBRARY_PATH",
         "CUDA_VISIBLE_DEVICES",
+        "CT2_USE_MKL",  # whose sums CTranslate2 takes on a CPU
         "HF_HOME",
         "HTTPS_PROXY",
         "HTTP_PROXY",
@@ -107,7 +111,7 @@ def load_settings(
     if problems:
         raise BadSettings(problems)
     settings = msgspec.convert(tree, Settings)
-    if problems := [*_contradictions(settings)]:
+    if problems := [*_contradictions(settings), *_exposed(settings, given)]:
         raise BadSettings(problems)
     return settings
 
@@ -145,7 +149,10 @@ def _unknown(given: Mapping[str, str], known: Mapping[str, Variable]) -> Iterato
 def _contradictions(settings: Settings) -> Iterator[str]:
     if settings.engine.window_seconds > settings.max.duration:
         yield "ENGINE_WINDOW_SECONDS must not exceed MAX_DURATION"
+    yield from _not_networks(settings.api.trusted_proxies)
     yield from _missing_for_s3(settings)
+    yield from _unreadable_egress(settings)
+    yield from _wrong_for_workers(settings)
     for name, group in (("ASR", settings.asr), ("DIARIZATION", settings.diarization)):
         try:
             Script.parse(group.script)
@@ -162,6 +169,38 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             yield "ASR_REMOTE_PATIENCE_SECONDS must be less than ENGINE_STALL_SECONDS"
     if settings.asr.device == "cpu" and "float16" in settings.asr.compute_type:
         yield f"ASR_COMPUTE_TYPE: {settings.asr.compute_type} needs a GPU, but ASR_DEVICE is cpu"
+
+
+def _exposed(settings: Settings, given: Mapping[str, str]) -> Iterator[str]:
+    named = {variable.name: variable for variable in variables() if variable.name in given}
+    return exposed(
+        settings.api.host,
+        anonymous=settings.anonymous == "local",
+        secrets={name: given[name].strip() for name, variable in named.items() if variable.secret},
+        addresses={name: given[name].strip() for name in named if name.endswith("_URL")},
+    )
+
+
+def _wrong_for_workers(settings: Settings) -> Iterator[str]:
+    if settings.broker_url and settings.alone:
+        yield "QUEUE_URL needs DATABASE_URL=postgresql+psycopg://…: SQLite serves one process only"
+    if settings.worker.device_class not in settings.worker.device_classes.split(","):
+        yield f"WORKER_DEVICE_CLASS: {settings.worker.device_class} is none of WORKER_DEVICE_CLASSES"
+
+
+def _not_networks(proxies: str) -> Iterator[str]:
+    for each in filter(None, map(str.strip, proxies.split(","))):
+        try:
+            ip_network(each, strict=False)
+        except ValueError:
+            yield f"API_TRUSTED_PROXIES: {each!r} is no network such as 10.0.0.0/8"
+
+
+def _unreadable_egress(settings: Settings) -> Iterator[str]:
+    try:
+        egress_policy(settings)
+    except ValueError as error:
+        yield f"EGRESS_ALLOW or EGRESS_PORTS: {error}"
 
 
 def _missing_for_s3(settings: Settings) -> Iterator[str]:

@@ -10,7 +10,7 @@ import structlog
 
 from infrastructure.settings import Log
 
-_SECRET = re.compile(r"cq_[0-9A-Za-z]{8,}|(?<=[Bb]earer )\S+|hf_[0-9A-Za-z]{8,}")
+_SECRET = re.compile(r"cq_[0-9A-Za-z]{8,}|(?<=[Bb]earer )\S+|hf_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 def configure_logging(log: Log) -> None:

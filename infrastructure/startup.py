@@ -2,15 +2,27 @@
 
 import shutil
 
+from sqlalchemy.exc import OperationalError
+
+from domain.errors import DatabaseUnavailable
 from infrastructure.database import migrate
 from infrastructure.settings import Settings
 
 
 def prepare(settings: Settings) -> None:
-    """Make the folders, for this user alone, and bring the database up to date; safe at every start, in any process."""
-    for folder in (settings.data, settings.blob_dir, settings.spool_dir, settings.work_dir):
+    """Make the folders, for this user alone, and bring the database up to date; safe at every start, in any process.
+
+    Raises:
+        DatabaseUnavailable: its server does not answer, or lets nobody in.
+    """
+    for folder in (settings.data, settings.blob_dir, settings.spool_dir, settings.resumable_dir, settings.work_dir):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    migrate(settings.sql_url)
+    try:
+        migrate(settings.sql_url)
+    except OperationalError as error:
+        if settings.alone:
+            raise
+        raise DatabaseUnavailable(f"the database cannot be used: {error.orig}") from error
 
 
 def remove_leftovers(settings: Settings) -> None:

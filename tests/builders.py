@@ -7,9 +7,23 @@ from uuid import UUID
 
 from adapters.system import Uuid7Factory
 from domain.access import ApiKey, KeyId, digest, new_secret
+from domain.attempts import Attempt, Outcome
 from domain.media import ChannelMode
 from domain.options import TranscriptionOptions
-from domain.task import Lease, MediaSource, OwnerId, Phase, Task, TaskError, TaskId, TaskStatus, media_key
+from domain.task import (
+    BatchId,
+    Lease,
+    MediaSource,
+    OwnerId,
+    Phase,
+    Retention,
+    Task,
+    TaskError,
+    TaskId,
+    TaskKind,
+    TaskStatus,
+    media_key,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 OWNER = OwnerId(UUID(int=7))
@@ -66,6 +80,28 @@ def a_full_task() -> Task:
         revision=5,
         processing_ms=12_345,
         error=TaskError("engine_failed", "it said “no” 🙁"),
+        kind=TaskKind.REVISE,
+        parent=TaskId(_ids.new()),
+        priority=-3,
+        retention=Retention(media=timedelta(hours=24), transcript=timedelta(days=30)),
+        media_purged_at=NOW + timedelta(days=1),
+        quarantined=True,
+        stalled=True,
+        attempts=(
+            Attempt(
+                number=3,
+                worker="host:1",
+                started_at=NOW,
+                ended_at=later,
+                outcome=Outcome.FAILED,
+                code="engine_hung",
+                stage="window",
+            ),
+            Attempt(number=4, worker="host:2", started_at=later),
+        ),
+        title="Sitzung „März“",
+        tags=("board", "naïve, 2026"),
+        batch=BatchId(_ids.new()),
         version=6,
     )
 

@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.servers.postgres import PostgresServer
+from tests.servers.rabbitmq import RabbitMQServer
+from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
 pytest.register_assert_rewrite("tests.contracts")
+
+# The small Whisper of the tests is so small that another rounding of eight-bit sums changes its words. CTranslate2
+# takes MKL's sums only on Intel's processors unless it is told; with them it hears the same on all of x86.
+os.environ.setdefault("CT2_USE_MKL", "1")  # noqa: TID251 - not a setting of ours
 
 
 def _optional_folder(variable: str) -> Path:
@@ -42,4 +48,18 @@ def postgres() -> Iterator[PostgresServer]:
 def s3() -> Iterator[S3Server]:
     """A private S3 store for the whole run; each test has a bucket of its own."""
     with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """A private Redis server for the whole run, never killed: tests that kill one make their own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQServer]:
+    """A private RabbitMQ server for the whole run, which takes ten seconds to start; never killed."""
+    with RabbitMQServer() as server:
         yield server

@@ -58,7 +58,7 @@ class Struck:
         """Wrap the sink of a call, through which the parent passes several times a second."""
 
         def report(fraction: float) -> None:
-            process = self._hosted._child._process
+            process = self._hosted._pool.children[0]._process
             if self.fault is not None and process is not None and process.took:
                 fault, self.fault = self.fault, None
                 fault(process._popen.pid)

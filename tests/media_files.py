@@ -137,7 +137,7 @@ FORMATS = {
 
 
 def write(path: Path, kind: Format, samples: Samples) -> Path:
-    """Write 16 kHz samples, shape (samples,) or (samples, 2), as `kind`; with video, one dark frame each 40 ms."""
+    """Write 16 kHz samples, shape (samples,) or (samples, 2), as `kind`; with video, a frame of snow each 40 ms."""
     with av.open(str(path), "w", format=kind.container, options=dict(kind.options)) as container:
         video = container.add_stream(kind.video, rate=25) if kind.video else None
         if isinstance(video, av.VideoStream):
@@ -148,7 +148,7 @@ def write(path: Path, kind: Format, samples: Samples) -> Path:
         assert isinstance(audio, av.AudioStream)
         for number, start in enumerate(range(0, len(samples), RATE // 25)):
             if isinstance(video, av.VideoStream):
-                picture = av.VideoFrame(32, 32, "yuv420p")
+                picture = snow(number)
                 picture.pts, picture.time_base = number, Fraction(1, 25)
                 container.mux(video.encode(picture))
             container.mux(audio.encode(frame(samples[start : start + RATE // 25], start)))
@@ -171,7 +171,7 @@ def write_apart(path: Path, kind: Format, samples: Samples, *, hole_at: int, hol
         for packet in packets:
             packet.pts = packet.dts = (packet.pts or 0) + (hole if (packet.pts or 0) >= hole_at else 0)
         for number in range((len(samples) + min(hole, 10 * RATE)) // (RATE // 25)):
-            picture = av.VideoFrame(32, 32, "yuv420p")
+            picture = dark()
             picture.pts, picture.time_base = number, Fraction(1, 25)
             container.mux(video.encode(picture))
             while packets and (packets[0].pts or 0) <= number * (RATE // 25):
@@ -179,6 +179,18 @@ def write_apart(path: Path, kind: Format, samples: Samples, *, hole_at: int, hol
         container.mux(video.encode(None))
         container.mux(packets)
     return path
+
+
+def dark() -> av.VideoFrame:
+    """Make a black picture: one that is left as it comes holds whatever was in memory, and each file another size."""
+    luma, chroma = np.full((32, 32), 16, np.uint8), np.full((16, 32), 128, np.uint8)
+    return av.VideoFrame.from_ndarray(np.concatenate([luma, chroma]), format="yuv420p")
+
+
+def snow(number: int) -> av.VideoFrame:
+    """Make the noise picture of that number: its many bytes make a file's size follow its length, index or not."""
+    noise = np.random.default_rng(number).integers(0, 256, (48, 32), np.uint8)
+    return av.VideoFrame.from_ndarray(noise, format="yuv420p")
 
 
 def pieces(samples: Samples, length: int = RATE // 25) -> Iterable[av.AudioFrame]:
@@ -254,7 +266,7 @@ def video_only(path: Path, container: str = "mp4") -> Path:
         stream.width = stream.height = 32
         stream.pix_fmt = "yuv420p"
         for number in range(25):
-            picture = av.VideoFrame(32, 32, "yuv420p")
+            picture = dark()
             picture.pts, picture.time_base = number, Fraction(1, 25)
             file.mux(stream.encode(picture))
         file.mux(stream.encode(None))

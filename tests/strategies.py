@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
-from domain.access import ApiKey
+from domain.access import ApiKey, Scope
+from domain.attempts import Attempt, Outcome
 from domain.media import ChannelMode
 from domain.options import MAX_SPEAKERS, Goal, TranscriptionOptions
-from domain.task import Lease, MediaSource, Phase, Task, TaskError, TaskStatus
+from domain.task import Lease, MediaSource, Phase, Retention, Task, TaskError, TaskKind, TaskStatus
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
@@ -48,15 +49,21 @@ def options(draw: st.DrawFn) -> TranscriptionOptions:
         initial_prompt=draw(texts),
         hotwords=tuple(draw(st.lists(texts, max_size=3))),
         format=draw(texts),
+        only_first=draw(st.none() | st.integers(1, 2**53)),
         num_speakers=hints.get("num_speakers"),
         min_speakers=hints.get("min_speakers"),
         max_speakers=hints.get("max_speakers"),
     )
 
 
-media_sources = st.builds(MediaSource, key=texts, filename=texts, size=milliseconds, sha256=texts)
+media_sources = st.builds(MediaSource, key=words, filename=texts, size=milliseconds, sha256=texts, url=words)
 leases = st.builds(Lease, worker=words, token=milliseconds, until=instants)
+ages = st.integers(0, 10**9).map(lambda seconds: timedelta(seconds=seconds))
 task_errors = st.builds(TaskError, code=texts, detail=texts)
+attempts = st.builds(
+    Attempt, number=counts, worker=texts, started_at=instants, ended_at=st.none() | instants,
+    outcome=st.sampled_from(Outcome), code=texts, stage=texts,
+)  # fmt: skip
 
 TASK_FIELDS: dict[str, st.SearchStrategy[object]] = {
     "id": st.uuids(),
@@ -84,6 +91,17 @@ TASK_FIELDS: dict[str, st.SearchStrategy[object]] = {
     "revision": counts,
     "processing_ms": milliseconds,
     "error": st.none() | task_errors,
+    "kind": st.sampled_from(TaskKind),
+    "parent": st.none() | st.uuids(),
+    "priority": st.integers(-(2**31), 2**31 - 1),
+    "retention": st.builds(Retention, media=st.none() | ages, transcript=st.none() | ages),
+    "media_purged_at": st.none() | instants,
+    "quarantined": st.booleans(),
+    "stalled": st.booleans(),
+    "attempts": st.lists(attempts, max_size=3).map(tuple),
+    "title": words,
+    "tags": st.lists(words, max_size=3, unique=True).map(tuple),
+    "batch": st.none() | st.uuids(),
     "version": milliseconds,
 }
 tasks = st.builds(Task, **TASK_FIELDS)
@@ -97,5 +115,9 @@ API_KEY_FIELDS: dict[str, st.SearchStrategy[object]] = {
     "created_at": instants,
     "revoked_at": st.none() | instants,
     "last_used_at": st.none() | instants,
+    "priority": st.integers(-(2**31), 2**31 - 1),
+    "scopes": st.frozensets(st.sampled_from(Scope)),
+    "expires_at": st.none() | instants,
+    "replaced_by": st.none() | st.uuids(),
 }
 api_keys = st.builds(ApiKey, **API_KEY_FIELDS)

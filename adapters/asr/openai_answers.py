@@ -10,9 +10,9 @@ from difflib import SequenceMatcher
 
 import msgspec
 
-from adapters.asr.language_names import CODES
 from adapters.asr.openai_wire import Reply
 from domain.errors import EngineFailed
+from domain.language_names import CODES
 from domain.span import Span, to_ms
 from domain.timing import spelled, well_timed
 from domain.transcript import Quality, Segment, Timing, Word

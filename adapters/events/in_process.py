@@ -42,6 +42,9 @@ class InProcessEvents(EventPublisher):
         topic = self._topics.setdefault(task_id, _Topic())
         return _read(topic, topic.count - topic.ended)
 
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
 
 async def _read(topic: _Topic, seen: int) -> AsyncIterator[TaskEvent]:
     while True:

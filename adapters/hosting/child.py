@@ -83,6 +83,12 @@ class EngineChild:
         process = self._process
         return process.holds if process is not None and process.alive else None
 
+    @property
+    def load(self) -> int | None:
+        """Bytes of memory that the child takes at its work; None when that cannot be told: it is not at work."""
+        process = self._process
+        return process.memory if process is not None and process.took else None
+
     def call(self, method: str, *arguments: object, on_progress: ProgressSink) -> object:
         """Return what `outcome` has for a result."""
         return self.outcome(method, *arguments, on_progress=on_progress).result
@@ -147,7 +153,7 @@ class EngineChild:
             self._drop(grace=0)
         if not memory:
             raise answer.error
-        if not self._ladder.descend():
+        if not (self._hosting.reducible and self._ladder.descend()):
             self._ladder.climb()
             raise answer.error
         self._log.warning("engine reduced for want of memory", method=method, step=self._ladder.sentences[-1])

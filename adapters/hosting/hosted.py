@@ -6,44 +6,44 @@ They must not touch what passes through, and never load the engine in this proce
 from dataclasses import replace
 from typing import cast
 
-from adapters.hosting.child import EngineChild
 from adapters.hosting.devices import Devices
 from adapters.hosting.policy import Hosting
+from adapters.hosting.pool import EnginePool
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
 from application.ports.system import ProgressSink
 from application.ports.voice_activity import VoiceActivityDetector
 from domain.media import DecodedAudio
-from domain.span import Span
+from domain.span import Span, covered, restricted
 from domain.speaker import Diarization
 from domain.transcript import Recognition
 
 
 class _Hosted:
-    """What the hosted engines share: their child's life. `adapter` is unloaded and can be pickled.
+    """What the hosted engines share: their children's life. `adapter` is unloaded and can be pickled.
 
     `devices` are what all the children of this process know of the devices they share.
     """
 
     def __init__(self, adapter: object, hosting: Hosting, devices: Devices | None = None) -> None:
-        self._child = EngineChild(adapter, hosting, devices=devices, device=_device)
+        self._pool = EnginePool(adapter, hosting, devices=devices, device=_device)
         self._made_of = adapter, hosting
 
     def __reduce__(self) -> tuple[type, tuple[object, Hosting]]:
-        """Travel as the adapter does: unloaded, and without the child and the devices, which are this process's."""
+        """Travel as the adapter does: unloaded, and without children and devices, which are this process's."""
         return type(self), self._made_of
 
     def start(self) -> None:
-        """Start the child ahead of its first call, without waiting for it."""
-        self._child.start()
+        """Start the children ahead of their first calls, without waiting for them."""
+        self._pool.start()
 
     def _held(self, default: str) -> str | None:
-        held = self._child.holds
+        held = self._pool.holds
         return held if held is None else held or default
 
     def close(self) -> None:
-        """End the child and give back its memory, once it is idle; a later call starts a fresh one."""
-        self._child.close()
+        """End the children and give back their memory, once they are idle; a later call starts a fresh one."""
+        self._pool.close()
 
 
 class HostedTranscriptionEngine(_Hosted, TranscriptionEngine):
@@ -67,7 +67,11 @@ class HostedTranscriptionEngine(_Hosted, TranscriptionEngine):
         """Have the child recognise the window, and add what it did without."""
         # Eight hours have ten thousand speech regions; pickling them for each window would cost more than the call.
         nearby = replace(request, speech=tuple(region for region in request.speech if region.overlap(window)))
-        outcome = self._child.outcome("transcribe", audio, window, nearby, on_progress=on_progress, model=request.model)
+        left = covered(region for region in request.speech if region.end > window.start)
+        outcome = self._pool.outcome(
+            "transcribe", audio, window, nearby, on_progress=on_progress, model=request.model,
+            size=covered(restricted(nearby.speech, window)), left=left,
+        )  # fmt: skip
         recognition = cast("Recognition", outcome.result)
         return replace(recognition, degraded=(*outcome.degraded, *recognition.degraded))
 
@@ -89,7 +93,8 @@ class HostedDiarizationEngine(_Hosted, DiarizationEngine):
 
     def diarize(self, audio: DecodedAudio, request: DiarizationRequest, on_progress: ProgressSink) -> Diarization:
         """Have the child find the turns, and add what it did without."""
-        outcome = self._child.outcome("diarize", audio, request, on_progress=on_progress)
+        speech = covered(request.speech)
+        outcome = self._pool.outcome("diarize", audio, request, on_progress=on_progress, size=speech)
         diarization = cast("Diarization", outcome.result)
         return replace(diarization, degraded=(*outcome.degraded, *diarization.degraded))
 
@@ -97,8 +102,8 @@ class HostedDiarizationEngine(_Hosted, DiarizationEngine):
         self, audio: DecodedAudio, spans: tuple[Span, ...], on_progress: ProgressSink
     ) -> tuple[tuple[float, ...] | None, ...]:
         """Have the child listen to the voices."""
-        voices = self._child.call("embed", audio, spans, on_progress=on_progress)
-        return cast("tuple[tuple[float, ...] | None, ...]", voices)
+        outcome = self._pool.outcome("embed", audio, spans, on_progress=on_progress, size=covered(spans))
+        return cast("tuple[tuple[float, ...] | None, ...]", outcome.result)
 
 
 class HostedVoiceActivityDetector(_Hosted, VoiceActivityDetector):
@@ -109,7 +114,8 @@ class HostedVoiceActivityDetector(_Hosted, VoiceActivityDetector):
 
     def speech(self, audio: DecodedAudio, on_progress: ProgressSink) -> tuple[Span, ...]:
         """Have the child find the regions."""
-        return cast("tuple[Span, ...]", self._child.call("speech", audio, on_progress=on_progress))
+        outcome = self._pool.outcome("speech", audio, on_progress=on_progress, size=audio.duration)
+        return cast("tuple[Span, ...]", outcome.result)
 
 
 def _device(engine: object) -> str:

@@ -5,10 +5,12 @@ It must not read the environment of this process: the container says what a chil
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
+_EXPRESS_SECONDS = 60.0
+"""Long enough for the next short recording of a burst, too short for its memory to be missed elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,9 @@ class Hosting:
     `max_memory` bytes of its own (mapped files do not count), the child is replaced. After `idle_seconds` without a
     call it is ended: 0 is at once after each call, None is never. An engine that did with less for want of memory is
     tried as it was configured after `reduced_seconds`.
+
+    So many calls as `concurrency` says run at once, each in a child of its own. A call of a short recording may have
+    one more where a child needs no more than `express_memory` bytes; 0 is never.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +40,14 @@ class Hosting:
     max_memory: int | None = None
     idle_seconds: float | None = None
     reduced_seconds: float = 600.0
+    reducible: bool = True
+    concurrency: int = 1
+    express_memory: int = 0
+
+    def for_express(self) -> "Hosting":
+        """Give the policy of a child that is only there while others are busy, and must not do with less for memory."""
+        idle = _EXPRESS_SECONDS if self.idle_seconds is None else min(self.idle_seconds, _EXPRESS_SECONDS)
+        return replace(self, idle_seconds=idle, max_memory=self.express_memory, reducible=False)
 
     def worn(self, calls: int, memory: int) -> bool:
         """Whether a child that has done so many calls, and holds so many bytes, is to be replaced."""

@@ -4,30 +4,29 @@ This process must never open a recording: whatever is wrong with it happens to t
 given up after a time, and not believed.
 """
 
+import atexit
 import json
-import os
-import selectors
 import signal
-import subprocess
-import sys
+import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from adapters.media.forks import Forks
 from application.ports.media import MediaDecoder
 from application.ports.system import ProgressSink
-from domain.errors import MediaRejected, StorageFull
+from domain.errors import EngineFailed, MediaRejected, StorageFull
 from domain.media import SAMPLE_RATE, ChannelRelation, DecodedAudio, DecodedMedia, DecodeLimits, MediaFacts
 
-_ROOT = Path(__file__).parents[2]
-_CHILD = (sys.executable, "-E", "-s", "-m", "adapters.media.decode_child")
-# One thread for numpy's algebra: a process with several may not enter a user namespace.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+_FORKS = Forks("adapters.media.decode_child")
+"""Shared by all decoders of this process: what they fork from holds 20 MB of its own."""
+atexit.register(_FORKS.close)
 _CODES = {"not_media", "no_audio_stream", "no_audio_frames", "too_long", "decode_failed"}
 _BYTES_PER_MS = SAMPLE_RATE * 2 // 1000
 _TICK = 0.25  # seconds between calls of the progress sink
+_STARTS = 3  # of what forks the children, if it ends just when it is asked for one
 _MAX_MESSAGE = 64 * 1024
 _MAX_OUTPUT = 16 * 1024 * 1024  # bytes: an honest child says 30 bytes five times a second
 
@@ -35,11 +34,11 @@ _MAX_OUTPUT = 16 * 1024 * 1024  # bytes: an honest child says 30 bytes five time
 class AvDecoder(MediaDecoder):
     """Decodes with FFmpeg's libraries as they come with PyAV.
 
-    `command` starts a child that takes a job and answers as `adapters.media.decode_child` does.
+    `forks` runs children that take a job and answer as `adapters.media.decode_child` does.
     """
 
-    def __init__(self, command: Sequence[str] = _CHILD) -> None:
-        self._command = tuple(command)
+    def __init__(self, forks: Forks = _FORKS) -> None:
+        self._forks = forks
 
     def decode(self, source: Path, into: Path, limits: DecodeLimits, on_progress: ProgressSink) -> DecodedMedia:
         """Decode into `mix.pcm`, and a recording of two channels also into `channel0.pcm` and `channel1.pcm` if asked.
@@ -55,6 +54,7 @@ class AvDecoder(MediaDecoder):
             "mix": str(mix.absolute()),
             "channels": [str(path.absolute()) for path in channels if limits.split_channels],
             "max_duration": limits.max_duration,
+            "only_first": limits.only_first,
             "max_memory": limits.max_memory,
             "max_seconds": limits.max_seconds,
             "track": limits.track,
@@ -78,56 +78,56 @@ class AvDecoder(MediaDecoder):
 
     def _run(self, job: dict[str, object], max_seconds: float, on_progress: ProgressSink) -> dict[str, Any]:
         """Give the child's last message, which may still hold anything."""
-        fraction, deadline = 0.0, time.monotonic() + max_seconds
-        with _started([*self._command, json.dumps(job)]) as child:
-            for message in _messages(child):
+        with suppress(OSError):  # what forks cannot be started, for want of memory say
+            for _ in range(_STARTS):
+                answer = self._answer(job, max_seconds, on_progress)
+                if answer is not None:
+                    return answer
+        raise EngineFailed("the decoder's process could not be started", code="worker_crashed")
+
+    def _answer(self, job: dict[str, object], max_seconds: float, on_progress: ProgressSink) -> dict[str, Any] | None:
+        """Give what `_run` does, or None when there was no child to answer."""
+        heard, fraction, deadline = False, 0.0, time.monotonic() + max_seconds
+        with self._forks.running(job) as line:
+            for message in _messages(line):
                 if time.monotonic() > deadline:
                     raise MediaRejected(f"Decoding took longer than {max_seconds:g} seconds.", code="decode_failed")
-                if message is not None and "fraction" not in message:
+                if message is None:
+                    on_progress(fraction)
+                    continue
+                heard = True
+                if message.get("ended", -signal.SIGKILL) != -signal.SIGKILL:  # it may have run into its own limits
+                    raise MediaRejected("The decoder ended without a result.", code="decode_failed")
+                if "ended" in message:
+                    break
+                if "fraction" not in message:
                     return message
-                if message is not None and isinstance(message["fraction"], float):
+                if isinstance(message["fraction"], float):
                     fraction = min(1.0, max(fraction, message["fraction"]))
                 on_progress(fraction)
-        raise MediaRejected("The decoder ended without a result.", code="decode_failed")
+        if not heard:
+            return None
+        raise EngineFailed("the decoder's process was killed from outside", code="worker_crashed")
 
 
-@contextmanager
-def _started(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start a child at the head of a process group, and end the whole group however the block is left."""
-    with subprocess.Popen(  # noqa: S603 - this program and a path that it made itself
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=_ROOT,
-        env=_ENVIRONMENT,
-        start_new_session=True,
-    ) as child:
-        try:
-            yield child
-        finally:
-            os.killpg(child.pid, signal.SIGKILL)  # before the child is waited for: its number is still its own
-
-
-def _messages(child: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any] | None]:
+def _messages(line: socket.socket) -> Iterator[dict[str, Any] | None]:
     """Give each message of the child, or None when it has said nothing for a while."""
-    if child.stdout is None:
-        return
-    with selectors.DefaultSelector() as selector:
-        selector.register(child.stdout, selectors.EVENT_READ)
-        pending, taken = b"", 0
-        while len(pending) <= _MAX_MESSAGE and taken <= _MAX_OUTPUT:
-            if not selector.select(_TICK):
-                yield None
-                continue
-            chunk = os.read(child.stdout.fileno(), _MAX_MESSAGE)
-            if not chunk:
-                return
-            taken += len(chunk)
-            *lines, pending = (pending + chunk).split(b"\n")
-            yield from map(_parsed, lines)
-            if not lines:
-                yield None
+    line.settimeout(_TICK)
+    pending, taken = b"", 0
+    while len(pending) <= _MAX_MESSAGE and taken <= _MAX_OUTPUT:
+        try:
+            chunk = line.recv(_MAX_MESSAGE)
+        except TimeoutError:
+            yield None
+            continue
+        if not chunk:
+            return
+        taken += len(chunk)
+        *lines, pending = (pending + chunk).split(b"\n")
+        yield from map(_parsed, lines)
+        if not lines:
+            yield None
+    raise MediaRejected("The decoder says more than it has to say.", code="decode_failed")
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

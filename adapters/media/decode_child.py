@@ -1,4 +1,4 @@
-"""The process in which a recording is opened and decoded: `python -m adapters.media.decode_child JOB`.
+"""The process in which a recording is opened and decoded: a fork of `adapters.media.fork_server`.
 
 Lines of JSON on standard output tell the parent how it goes: `{"fraction": 0.4}`, then `{"facts": {…}}` or
 `{"refused": code, "detail": sentence}`. The recording must never be opened before `confine` has run, nor anything
@@ -8,7 +8,6 @@ imported after it.
 import errno
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -24,7 +23,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
-from adapters.media.confinement import confine
+from adapters.confinement import confine
 from adapters.media.declared import declared_duration
 from adapters.media.formats import DECODERS, DEMUXERS
 from adapters.media.recorder import NotSound, Recorder, TooLong
@@ -54,11 +53,13 @@ class Job:
     max_memory: int
     max_seconds: float
     track: int
+    only_first: int | None
 
     @property
     def max_samples(self) -> int:
         """How many samples each file may hold."""
-        return (self.max_duration + GRACE) * SAMPLE_RATE // 1000
+        longest = self.max_duration + GRACE
+        return (longest if self.only_first is None else min(self.only_first, longest)) * SAMPLE_RATE // 1000
 
 
 def main(job: str) -> None:
@@ -89,6 +90,8 @@ def _run(job: Job) -> dict[str, Any]:
             track = _chosen(container, job.track)
             stereo = track.codec_context.channels == 2  # noqa: PLR2004 - stereo
             declared = declared_duration(container, track, source)
+            if declared is not None and job.only_first is not None:
+                declared = min(declared, job.only_first)
             if declared is not None and declared > job.max_duration + GRACE:
                 raise Refused("too_long", _too_long(job))
             hole = (declared or job.max_duration) // 1000 if container.format.name in _WELL_TIMED else _LONGEST_HOLE
@@ -100,7 +103,8 @@ def _run(job: Job) -> dict[str, Any]:
             try:
                 _record(container, track, recorder)
             except TooLong as error:
-                raise Refused("too_long", _too_long(job)) from error
+                if job.only_first is None or job.only_first > job.max_duration:
+                    raise Refused("too_long", _too_long(job)) from error
             return {
                 "container": container.format.name.partition(",")[0],
                 "codec": track.codec_context.codec.canonical_name,
@@ -176,7 +180,3 @@ def _too_long(job: Job) -> str:
 
 def _say(**message: object) -> None:
     os.write(1, json.dumps(message).encode() + b"\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

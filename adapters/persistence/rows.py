@@ -1,13 +1,17 @@
 """Entities as rows and back, the two ways side by side; a field that one way forgets fails the round-trip tests."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from msgspec import json
 from sqlalchemy import Row
 
-from domain.access import ApiKey
+from domain.access import ApiKey, Scope
+from domain.attempts import Attempts
+from domain.content import content_digest
 from domain.options import TranscriptionOptions
-from domain.task import Lease, MediaSource, Phase, Task, TaskError, TaskStatus
+from domain.task import Lease, MediaSource, Phase, Retention, Task, TaskError, TaskKind, TaskStatus
 
 
 def task_to_row(task: Task) -> dict[str, Any]:
@@ -16,7 +20,8 @@ def task_to_row(task: Task) -> dict[str, Any]:
         "id": task.id,
         "owner": task.owner,
         "options": json.encode(task.options).decode(),
-        "media": json.encode(task.media).decode(),
+        "media": json.encode(replace(task.media, url="")).decode(),
+        "fetch_url": task.media.url or None,
         "created_at": task.created_at,
         "updated_at": task.updated_at,
         "run_after": task.run_after,
@@ -41,6 +46,21 @@ def task_to_row(task: Task) -> dict[str, Any]:
         "processing_ms": task.processing_ms,
         "error": json.encode(task.error).decode() if task.error else None,
         "version": task.version,
+        "kind": task.kind.value,
+        "parent": task.parent,
+        "priority": task.priority,
+        "media_key": task.media.key,
+        "keep_media_s": _seconds(task.retention.media),
+        "keep_transcript_s": _seconds(task.retention.transcript),
+        "media_purged_at": task.media_purged_at,
+        "quarantined": task.quarantined,
+        "attempts": json.encode(task.attempts).decode(),
+        "title": task.title,
+        "tags": json.encode(task.tags).decode(),
+        "batch": task.batch,
+        "content": content_digest(task.options, task.media.sha256) if task.media.sha256 else None,
+        "spoken": task.spoken,
+        "stalled": task.stalled,
     }
 
 
@@ -50,7 +70,7 @@ def task_from_row(row: Row[Any]) -> Task:
         id=row.id,
         owner=row.owner,
         options=json.decode(row.options, type=TranscriptionOptions),
-        media=json.decode(row.media, type=MediaSource),
+        media=replace(json.decode(row.media, type=MediaSource), url=row.fetch_url or ""),
         created_at=row.created_at,
         updated_at=row.updated_at,
         run_after=row.run_after,
@@ -73,7 +93,26 @@ def task_from_row(row: Row[Any]) -> Task:
         processing_ms=row.processing_ms,
         error=json.decode(row.error, type=TaskError) if row.error else None,
         version=row.version,
+        kind=TaskKind(row.kind),
+        parent=row.parent,
+        priority=row.priority,
+        retention=Retention(media=_age(row.keep_media_s), transcript=_age(row.keep_transcript_s)),
+        media_purged_at=row.media_purged_at,
+        quarantined=row.quarantined,
+        attempts=json.decode(row.attempts, type=Attempts),
+        title=row.title,
+        tags=json.decode(row.tags, type=tuple[str, ...]),
+        batch=row.batch,
+        stalled=row.stalled,
     )
+
+
+def _seconds(age: timedelta | None) -> int | None:
+    return None if age is None else int(age.total_seconds())
+
+
+def _age(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def api_key_to_row(key: ApiKey) -> dict[str, Any]:
@@ -87,6 +126,10 @@ def api_key_to_row(key: ApiKey) -> dict[str, Any]:
         "created_at": key.created_at,
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
+        "priority": key.priority,
+        "scopes": " ".join(sorted(key.scopes)),
+        "expires_at": key.expires_at,
+        "replaced_by": key.replaced_by,
     }
 
 
@@ -101,4 +144,8 @@ def api_key_from_row(row: Row[Any]) -> ApiKey:
         created_at=row.created_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
+        priority=row.priority,
+        scopes=frozenset(map(Scope, row.scopes.split())),
+        expires_at=row.expires_at,
+        replaced_by=row.replaced_by,
     )

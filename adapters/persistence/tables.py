@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     Uuid,
+    false,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -103,11 +104,43 @@ tasks = Table(
     Column("processing_ms", BigInteger, nullable=False),
     Column("error", Text),
     Column("version", BigInteger, nullable=False),
+    # What follows came with 0002. Each has a default, for processes of the release before write rows beside ours.
+    Column("kind", Text, nullable=False, server_default="transcribe"),
+    Column("parent", Uuid),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("media_key", Text),
+    Column("keep_media_s", BigInteger),
+    Column("keep_transcript_s", BigInteger),
+    Column("media_purged_at", UtcDateTime),
+    Column("quarantined", Boolean, nullable=False, server_default=false()),
+    Column("attempts", Text, nullable=False, server_default="[]"),
+    # And this with 0005.
+    Column("title", Text, nullable=False, server_default=""),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    Column("batch", Uuid),
+    Column("content", Text),
+    Column("spoken", Text),
+    Column("stalled", Boolean, nullable=False, server_default=false()),
+    # With 0008. It may hold secrets, so it stands in no other column, and is gone once the recording is here.
+    Column("fetch_url", Text),
 )
 Index("ix_tasks_page", tasks.c.owner, tasks.c.id)
-Index("ix_tasks_due", tasks.c.status, tasks.c.run_after, tasks.c.id)
+Index("ix_tasks_media_key", tasks.c.media_key)
+Index("ix_tasks_parent", tasks.c.parent)
+Index("ix_tasks_status", tasks.c.owner, tasks.c.status, tasks.c.id)
+_spoken, _found = tasks.c.spoken.is_not(None), tasks.c.content.is_not(None)
+_language = (tasks.c.owner, tasks.c.spoken, tasks.c.status, tasks.c.id)
+Index("ix_tasks_spoken", *_language, sqlite_where=_spoken, postgresql_where=_spoken)
+_content = (tasks.c.owner, tasks.c.content, tasks.c.id)
+Index("ix_tasks_content", *_content, sqlite_where=_found, postgresql_where=_found)
+_batched = tasks.c.batch.is_not(None)
+Index("ix_tasks_batch", tasks.c.batch, tasks.c.id, sqlite_where=_batched, postgresql_where=_batched)
+_queued = tasks.c.status == "queued"
+_line = (tasks.c.priority, tasks.c.owner, tasks.c.run_after, tasks.c.id)
+Index("ix_tasks_queued", *_line, sqlite_where=_queued, postgresql_where=_queued)
 _leased = tasks.c.lease_until.is_not(None)
 Index("ix_tasks_leased", tasks.c.lease_until, sqlite_where=_leased, postgresql_where=_leased)
+Index("ix_tasks_running", tasks.c.priority, tasks.c.owner, sqlite_where=_leased, postgresql_where=_leased)
 
 checkpoints = Table(
     "checkpoints",
@@ -128,5 +161,32 @@ api_keys = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    # What follows came with 0003: a key from before may do everything.
+    Column("scopes", Text, nullable=False, server_default="admin read write"),
+    Column("expires_at", UtcDateTime),
+    Column("replaced_by", Uuid),
 )
 Index("ix_api_keys_digest", api_keys.c.digest, unique=True)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("priority", Integer, primary_key=True, autoincrement=False),
+    Column("owner", Uuid, primary_key=True),
+    Column("served_at", UtcDateTime, nullable=False),
+)
+Index("ix_turns_served", turns.c.priority, turns.c.served_at)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", Uuid, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("task_id", ForeignKey(tasks.c.id, ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+Index("ix_idempotency_keys_task", idempotency_keys.c.task_id)
+Index("ix_idempotency_keys_age", idempotency_keys.c.created_at)

@@ -10,24 +10,28 @@ CAPACITY = 10_000
 
 
 class InProcessQueue(TaskQueue):
-    """Rings wait in order, each once. For one event loop; any number of consumers."""
+    """Rings wait in order, each once, for each job apart. For one event loop; any number of consumers."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._waiting: dict[tuple[Job, UUID], None] = {}
-        self._rung = asyncio.Event()
+        self._waiting: dict[Job, dict[UUID, None]] = {job: {} for job in Job}
+        self._rung = {job: asyncio.Event() for job in Job}
 
     async def enqueue(self, job: Job, subject: UUID) -> None:
         """Ring; a ring that already waits is the same one."""
-        if len(self._waiting) < self._capacity:
-            self._waiting[job, subject] = None
-            self._rung.set()
+        if len(self._waiting[job]) < self._capacity:
+            self._waiting[job][subject] = None
+            self._rung[job].set()
 
-    async def next(self) -> tuple[Job, UUID]:
-        """Wait for a ring and take it; one that is cancelled while waiting has taken none."""
-        while not self._waiting:
-            self._rung.clear()
-            await self._rung.wait()
-        ring = next(iter(self._waiting))
-        del self._waiting[ring]
-        return ring
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def next(self, job: Job = Job.PROCESS_TASK) -> tuple[Job, UUID]:
+        """Wait for a ring of that job and take it; one that is cancelled while waiting has taken none."""
+        waiting, rung = self._waiting[job], self._rung[job]
+        while not waiting:
+            rung.clear()
+            await rung.wait()
+        subject = next(iter(waiting))
+        del waiting[subject]
+        return job, subject

@@ -78,6 +78,24 @@ def take_over(source: Path, place: Path, root: Path) -> tuple[int, str]:
         return file.tell(), sha256
 
 
+def link(source: Path, place: Path, root: Path, aside: Path) -> None:
+    """Give a file another place below `root` beside its own, replacing what is there, by way of the folder `aside`.
+
+    Raises:
+        StorageFull: there is no room.
+        OSError: there is no such file, or the file system cannot do it.
+    """
+    with room():
+        _make(aside)
+        second = aside / secrets.token_hex(16)
+        os.link(source, second, follow_symlinks=False)
+        try:
+            _move(second, place, root)
+        finally:
+            # Renaming a file onto itself under another name leaves both names.
+            second.unlink(missing_ok=True)
+
+
 def remove(place: Path, root: Path) -> None:
     """Remove a file, if there is one, and the folders up to `root` that it leaves empty."""
     try:

@@ -7,6 +7,8 @@ cancelled.
 import asyncio
 import errno
 import os
+import stat
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing, suppress
@@ -14,16 +16,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from adapters.storage.durable import NO_FILE, PartialFile, remove, take_over
+from adapters.storage.durable import NO_FILE, PartialFile, link, remove, take_over
 from adapters.storage.keys import checked, folder_of
 from adapters.uninterrupted import uninterrupted
-from application.ports.blobs import BlobInfo, BlobNotFound, BlobStore
+from application.ports.blobs import BlobInfo, BlobNotFound, BlobStat, BlobStore
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _BATCH = 1024 * 1024
 """Bytes that are worth a hop to a thread and back."""
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
+"""The file system knows no second names, or has no more for this file."""
 _PARTIAL = ".partial"
 """Where files are written; no key starts with a dot."""
 
@@ -70,14 +74,36 @@ class FilesystemBlobStore(BlobStore):
         await _in_thread(source.unlink)
         return info
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
+    async def open(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Stream the file."""
         try:
-            async with aclosing(_chunks(self._place(key))) as chunks:
+            async with aclosing(_chunks(self._place(key), start, end)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except NO_FILE as error:
             raise BlobNotFound(key) from error
+
+    async def stat(self, key: str) -> BlobStat | None:
+        """Look at the file."""
+        try:
+            return await _in_thread(_stat, self._place(key))
+        except NO_FILE:
+            return None
+
+    async def copy(self, source: str, key: str) -> BlobStat:
+        """Give the file a second name; it is never written again, only replaced."""
+        origin, place = self._place(source), self._place(key)
+        try:
+            await _in_thread(_stat, origin)
+            await _in_thread(link, origin, place, self._root, self._root / _PARTIAL)
+        except NO_FILE as error:
+            raise BlobNotFound(source) from error
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            async with aclosing(_chunks(origin)) as chunks:
+                await self.put(key, chunks)
+        return await _in_thread(_stat, place)
 
     async def fetch(self, key: str, into: Path) -> Path:  # noqa: ARG002 - the blob is a local file already
         """Return the blob's own path."""
@@ -107,10 +133,20 @@ async def _in_thread(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     return await uninterrupted(asyncio.to_thread(step, *args, **kwargs))
 
 
-async def _chunks(path: Path) -> AsyncGenerator[bytes, None]:
+async def _chunks(path: Path, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
     with await _in_thread(path.open, "rb", 0) as file:
-        while chunk := await _in_thread(file.read, _BATCH):
+        await _in_thread(file.seek, start)
+        left = sys.maxsize if end is None else end - start
+        while left > 0 and (chunk := await _in_thread(file.read, min(left, _BATCH))):
+            left -= len(chunk)
             yield chunk
+
+
+def _stat(path: Path) -> BlobStat:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise FileNotFoundError(path)
+    return BlobStat(size=found.st_size, etag=f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}")
 
 
 def _keys(root: Path, prefix: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.storage.keys import checked, folder_of
 from adapters.storage.room import room
-from application.ports.blobs import BlobInfo, BlobNotFound, BlobStore
+from application.ports.blobs import BlobInfo, BlobNotFound, BlobStat, BlobStore
 
 _CHUNK = 256 * 1024
 
@@ -34,11 +34,21 @@ class MemoryBlobStore(BlobStore):
         await asyncio.to_thread(source.unlink)
         return info
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
+    async def open(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Give the blob in chunks."""
-        content = self._found(key)
-        for start in range(0, len(content), _CHUNK):
-            yield content[start : start + _CHUNK]
+        content = self._found(key)[start:end]
+        for place in range(0, len(content), _CHUNK):
+            yield content[place : place + _CHUNK]
+
+    async def stat(self, key: str) -> BlobStat | None:
+        """Measure and hash the blob."""
+        content = self._blobs.get(checked(key))
+        return None if content is None else BlobStat(size=len(content), etag=hashlib.sha256(content).hexdigest())
+
+    async def copy(self, source: str, key: str) -> BlobStat:
+        """Keep the same bytes under another key."""
+        info = self._keep(checked(key), self._found(source))
+        return BlobStat(size=info.size, etag=info.sha256)
 
     async def fetch(self, key: str, into: Path) -> Path:
         """Write the blob to `into`."""

@@ -7,7 +7,6 @@ a caller would wait: every request has its time-outs, and a read that breaks off
 import asyncio
 import errno
 import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
@@ -16,14 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar, cast
 
 from adapters.storage.keys import checked, folder_of
-from adapters.storage.s3_client import CONNECTIONS, Bucket, connect, translated, uploads
+from adapters.storage.patience import Patience
+from adapters.storage.s3_client import CONNECTIONS, Bucket, connect, translated
 from adapters.storage.s3_streams import STEP, Hashed, Reading, Source
+from adapters.storage.s3_upkeep import abort_stale_uploads, set_rules
+from adapters.storage.s3_versions import keeps_versions, remove_versions
 from adapters.uninterrupted import uninterrupted
-from application.ports.blobs import BlobInfo, BlobNotFound, BlobStore
+from application.ports.blobs import BlobInfo, BlobNotFound, BlobStat, BlobStore
 from domain.errors import StorageFull, StorageUnavailable
 
 if TYPE_CHECKING:
     from minio import Minio
+
+    from adapters.storage.s3_pool import PatientPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,11 +39,13 @@ PART = 8 * 1024 * 1024
 class S3BlobStore(BlobStore):
     """Stores blobs as objects of the same keys in `bucket`, which must exist: see `prepare`."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, patience: Patience | None = None) -> None:
         self._bucket = bucket
+        self._patience = patience or Patience()
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="s3")
         self._client_of = threading.Lock()
-        self._connected: Minio | None = None
+        self._versioned: bool | None = None
+        self._connected: tuple[Minio, PatientPool] | None = None
 
     async def prepare(self) -> None:
         """Make the bucket if it is not there."""
@@ -68,12 +74,23 @@ class S3BlobStore(BlobStore):
         await asyncio.to_thread(source.unlink)
         return info
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
+    async def open(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Stream the object; a connection that breaks is taken up where it was."""
         checked(key)
-        async with aclosing(self._chunks(key)) as chunks:
+        async with aclosing(self._chunks(key, start, end)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def stat(self, key: str) -> BlobStat | None:
+        """Ask for the object's head."""
+        try:
+            return await self._run(self._head, checked(key))
+        except BlobNotFound:
+            return None
+
+    async def copy(self, source: str, key: str) -> BlobStat:
+        """Have the store copy the object."""
+        return await self._run(self._copy, checked(source), checked(key))
 
     async def fetch(self, key: str, into: Path) -> Path:
         """Bring the object down to `into`."""
@@ -103,18 +120,22 @@ class S3BlobStore(BlobStore):
 
     async def sweep_partial(self, older_than: timedelta) -> int:
         """Abort old uploads whose parts the store still keeps."""
-        return await self._run(self._abort_uploads, older_than)
+        return await self._run(self._tidy, older_than)
 
     async def _run(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
 
+        def in_time() -> T:
+            self._connection()[1].begin()
+            return step(*args, **kwargs)
+
         async def done() -> T:
-            return await loop.run_in_executor(self._threads, lambda: step(*args, **kwargs))
+            return await loop.run_in_executor(self._threads, in_time)
 
         return await uninterrupted(done())
 
-    async def _chunks(self, key: str) -> AsyncGenerator[bytes, None]:
-        reading = await self._run(Reading, self._client, self._bucket.name, key)
+    async def _chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        reading = await self._run(Reading, self._client, self._bucket.name, key, start, end)
         try:
             while chunk := await self._run(reading.next):
                 yield chunk
@@ -122,15 +143,22 @@ class S3BlobStore(BlobStore):
             await self._run(reading.close)
 
     def _client(self) -> "Minio":
+        return self._connection()[0]
+
+    def _connection(self) -> "tuple[Minio, PatientPool]":
+        from adapters.storage.s3_pool import PatientPool
+
         with self._client_of:
             if self._connected is None:
-                self._connected = connect(self._bucket)
+                pool = PatientPool(self._patience, connections=CONNECTIONS)
+                self._connected = connect(self._bucket, pool), pool
             return self._connected
 
     def _make_bucket(self) -> None:
         with translated():
             if not self._client().bucket_exists(bucket_name=self._bucket.name):
                 self._client().make_bucket(bucket_name=self._bucket.name)
+        set_rules(self._client(), self._bucket.name)
 
     def _send(self, key: str, source: "Source") -> BlobInfo:
         with translated():
@@ -149,6 +177,18 @@ class S3BlobStore(BlobStore):
                 )  # fmt: skip
         return BlobInfo(key=key, size=source.size, sha256=source.hash.hexdigest())
 
+    def _head(self, key: str) -> BlobStat:
+        with translated(key):
+            found = self._client().stat_object(bucket_name=self._bucket.name, object_name=key)
+        return BlobStat(size=found.size or 0, etag=found.etag or "")
+
+    def _copy(self, source: str, key: str) -> BlobStat:
+        from minio.commonconfig import CopySource
+
+        with translated(source):
+            self._client().copy_object(self._bucket.name, key, CopySource(self._bucket.name, source))
+        return self._head(key)
+
     def _remove(self, key: str) -> None:
         try:
             with translated(key):
@@ -158,18 +198,13 @@ class S3BlobStore(BlobStore):
             with suppress(BlobNotFound), translated(key):
                 self._client().stat_object(bucket_name=self._bucket.name, object_name=key)
                 raise
+        if self._versioned is None:
+            self._versioned = keeps_versions(self._client(), self._bucket.name)
+        if self._versioned:
+            remove_versions(self._client(), self._bucket.name, key)
 
-    def _abort_uploads(self, older_than: timedelta) -> int:
-        client, name, aborted = self._client(), self._bucket.name, 0
-        with translated(), suppress(BlobNotFound):
-            # The client has no public way to what it leaves behind when it is killed.
-            with translated():
-                listing = client._execute(method="GET", bucket_name=name, query_params={"uploads": ""})  # noqa: SLF001
-            for upload in uploads(listing.data):
-                if time.time() - upload.begun >= older_than.total_seconds():
-                    client._abort_multipart_upload(name, upload.key, upload.id)  # noqa: SLF001
-                    aborted += 1
-        return aborted
+    def _tidy(self, older_than: timedelta) -> int:
+        return abort_stale_uploads(self._client(), self._bucket.name, older_than)
 
     def _keys(self, prefix: str) -> Sequence[str]:
         with translated():

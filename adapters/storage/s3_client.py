@@ -17,11 +17,11 @@ from domain.errors import StorageFull, StorageUnavailable
 if TYPE_CHECKING:
     from minio import Minio
 
+    from adapters.storage.s3_pool import PatientPool
+
 CONNECTIONS = 16
-TRIES = 3
-_CONNECT_SECONDS, _READ_SECONDS = 3.0, 15.0
-"""Three tries of at most 18 s and the pauses between them: a store that is away is told within a minute."""
 _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "EntityTooLarge", "OutOfSpace"})
+_BEYOND = "InvalidRange"
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchUpload"})
 
 
@@ -41,9 +41,8 @@ class Bucket:
         return f"Bucket({self.endpoint}/{self.name})"
 
 
-def connect(bucket: Bucket) -> "Minio":
+def connect(bucket: Bucket, pool: "PatientPool") -> "Minio":
     """Return a client, which is thread-safe; nothing is asked yet."""
-    import urllib3
     from minio import Minio
 
     return Minio(
@@ -52,14 +51,12 @@ def connect(bucket: Bucket) -> "Minio":
         secret_key=bucket.secret_key,
         region=bucket.region,
         secure=bucket.secure,
-        http_client=urllib3.PoolManager(
-            maxsize=CONNECTIONS,
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-            retries=urllib3.Retry(
-                total=TRIES - 1, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504], allowed_methods=None
-            ),
-        ),
+        http_client=pool,
     )
+
+
+class BeyondTheEnd(Exception):
+    """The range that was asked for starts behind the last byte."""
 
 
 @contextmanager
@@ -74,6 +71,8 @@ def translated(key: str = "") -> Iterator[None]:
         # Some servers answer in `text/xml`, which the client takes for no answer at all.
         found = re.search(r"<Code>(\w+)</Code>", str(error))
         code = error.code if isinstance(error, S3Error) else found and found[1]
+        if code == _BEYOND:
+            raise BeyondTheEnd from error
         if code in _MISSING:
             raise BlobNotFound(key) from error
         if code in _FULL:

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import queue
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from adapters.storage.s3_client import TRIES, translated
+from adapters.storage.s3_client import BeyondTheEnd, translated
 from application.ports.blobs import BlobInfo
 from domain.errors import StorageUnavailable
 
@@ -16,42 +17,52 @@ if TYPE_CHECKING:
 
 STEP = 1024 * 1024
 """Bytes that are worth a hop to a thread and back."""
+_BREAKS = 3
+"""Connections in a row that may break before they have brought a byte."""
 _QUEUED = 4
 _PAUSE_SECONDS = 0.005
 
 
 class Reading:
-    """An object that is being read, with its place: when the connection breaks, the next request starts there."""
+    """A range of an object that is being read: when the connection breaks, the next request starts where it was."""
 
-    def __init__(self, client: Callable[[], "Minio"], bucket: str, key: str) -> None:
+    def __init__(self, client: Callable[[], "Minio"], bucket: str, key: str, start: int, end: int | None) -> None:
         self._client = client
         self._bucket = bucket
         self._key = key
-        self._place = 0
+        self._place = start
+        self._end = sys.maxsize if end is None else end
         self._etag: str | None = None
-        self._size = 0
         self._response: Any = None
-        self._open()
+        try:
+            self._open()
+        except BeyondTheEnd:
+            self._end = start
 
     def next(self) -> bytes:
         """Return the next bytes, none at the end."""
         import urllib3
 
-        for attempt in range(TRIES):
+        while True:
             try:
+                if self._place >= self._end:
+                    return b""
                 if self._response is None:
                     self._open()
-                chunk: bytes = self._response.read(STEP) if self._place < self._size else b""
-                if not chunk and self._place < self._size:
+                chunk: bytes = self._response.read(min(STEP, self._end - self._place))
+                if not chunk:
                     raise urllib3.exceptions.ProtocolError("the answer is shorter than the object")
             except urllib3.exceptions.HTTPError as error:
                 self.close()
-                if attempt == TRIES - 1:
+                self._breaks += 1
+                if self._breaks == _BREAKS:
                     raise StorageUnavailable("the object store broke off") from error
             else:
                 self._place += len(chunk)
+                self._breaks = 0
                 return chunk
-        raise AssertionError("unreachable")
+
+    _breaks = 0
 
     def close(self) -> None:
         """Give the connection back, or drop it when it is not at its end."""
@@ -61,16 +72,18 @@ class Reading:
             response.release_conn()
 
     def _open(self) -> None:
+        length = 0 if self._end == sys.maxsize else max(1, self._end - self._place)
         with translated(self._key):
             response = self._client().get_object(
                 bucket_name=self._bucket,
                 object_name=self._key,
                 offset=self._place,
+                length=length,
                 request_headers={"If-Match": f'"{self._etag}"'} if self._etag else None,
             )
         if self._etag is None:
             self._etag = (response.headers.get("etag") or "").strip('"') or None
-            self._size = int(response.headers["content-length"])
+            self._end = min(self._end, self._place + int(response.headers["content-length"]))
         self._response = response
 
 

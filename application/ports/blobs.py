@@ -21,6 +21,14 @@ class BlobInfo:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobStat:
+    """What a store knows of a blob without reading it: size in bytes, and a mark that changes with the content."""
+
+    size: int
+    etag: str
+
+
 class BlobStore(Protocol):
     """Stores bytes under keys such as `media/<id>`: relative paths of letters, digits, `-`, `_`, `.` and `/`.
 
@@ -53,11 +61,28 @@ class BlobStore(Protocol):
         """
 
     @abstractmethod
-    def open(self, key: str) -> AsyncIterator[bytes]:
-        """Stream a blob's content in chunks of bounded size.
+    def open(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Stream a blob's content in chunks of bounded size, from byte `start` up to, not including, byte `end`.
+
+        A range may reach beyond the blob: what is not there is left out.
 
         Raises:
             BlobNotFound: on the first chunk, if there is none.
+        """
+
+    @abstractmethod
+    async def stat(self, key: str) -> BlobStat | None:
+        """Say what is stored under the key, None if nothing is."""
+
+    @abstractmethod
+    async def copy(self, source: str, key: str) -> BlobStat:
+        """Store the blob `source` under `key` too, replacing what is there, without its bytes passing through here.
+
+        From then on the two are independent: replacing or deleting one leaves the other as it is.
+
+        Raises:
+            BlobNotFound: there is no `source`.
+            StorageFull: there is no room.
         """
 
     @abstractmethod

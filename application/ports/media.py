@@ -26,4 +26,5 @@ class MediaDecoder(Protocol):
             MediaRejected: `empty_file`, `not_media`, `no_audio_stream`, `no_audio_frames`, `too_long` or
                 `decode_failed`.
             StorageFull: there is no room for the samples.
+            EngineFailed: `worker_crashed`, the work was ended from outside, which says nothing of the recording.
         """

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.task import Phase, TaskId, TaskStatus
+from domain.task import Phase, TaskError, TaskId, TaskStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEvent:
-    """A task's state at one moment; `progress` and `phase_fraction` are 0 to 1, `duration` and `eta_ms` ms."""
+    """A task's state at one moment; `progress` and `phase_fraction` are 0 to 1, `duration` and `eta_ms` ms.
+
+    `version` is the row's: of two events the one with the greater is the later, whoever told it. Processes of the
+    release before tell none.
+    """
 
     task_id: TaskId
     status: TaskStatus
@@ -19,6 +23,9 @@ class TaskEvent:
     progress: float
     eta_ms: int | None
     duration: int | None = None
+    stalled: bool = False
+    error: TaskError | None = None
+    version: int | None = None
 
 
 class EventPublisher(Protocol):
@@ -34,3 +41,7 @@ class EventPublisher(Protocol):
 
         A slow reader skips to the latest event.
         """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections; for the end of the process. Whoever still follows hears nothing more."""

@@ -1,4 +1,4 @@
-"""The port to the doorbell: it wakes a worker and may lose or repeat anything, for the task row is the job."""
+"""The port to the doorbell: it wakes a worker and may lose or repeat anything, for the row is the job."""
 
 from abc import abstractmethod
 from enum import StrEnum
@@ -10,6 +10,7 @@ class Job(StrEnum):
     """What a worker can be woken for."""
 
     PROCESS_TASK = "process_task"
+    DELIVER_WEBHOOK = "deliver_webhook"
 
 
 class TaskQueue(Protocol):
@@ -18,3 +19,7 @@ class TaskQueue(Protocol):
     @abstractmethod
     async def enqueue(self, job: Job, subject: UUID) -> None:
         """Ask that `job` be done for `subject` soon; call it after the commit. Losing or repeating it harms nothing."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of whatever rings; what has not rung by then may never."""

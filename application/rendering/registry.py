@@ -15,7 +15,10 @@ _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way to write a transcript; `extension` has no dot."""
+    """One way to write a transcript; `extension` has no dot.
+
+    The server tells the encoding of `text/*`, which is UTF-8, by itself.
+    """
 
     media_type: str
     extension: str
@@ -30,11 +33,11 @@ class Format:
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "json": Format("application/json", "json", json),
-        "text": Format("text/plain; charset=utf-8", "txt", text),
+        "text": Format("text/plain", "txt", text),
         "srt": Format("application/x-subrip; charset=utf-8", "srt", srt),
-        "vtt": Format("text/vtt; charset=utf-8", "vtt", vtt),
-        "tsv": Format("text/tab-separated-values; charset=utf-8", "tsv", tsv),
-        "rttm": Format("text/plain; charset=utf-8", "rttm", rttm),
+        "vtt": Format("text/vtt", "vtt", vtt),
+        "tsv": Format("text/tab-separated-values", "tsv", tsv),
+        "rttm": Format("text/plain", "rttm", rttm),
     }
 )
 """By name, in the order they are listed to callers."""

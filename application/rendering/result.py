@@ -21,6 +21,7 @@ def json(transcript: Transcript) -> str:
             "revision": transcript.revision,
             "status": "done",
             "language": transcript.language,
+            "language_probability": transcript.language_probability,
             "model": transcript.model,
             "duration": to_seconds(transcript.media.decoded),
             "media": _media(transcript.media),
@@ -86,10 +87,12 @@ def _speaker(counted: SpeakerStatistics) -> dict[str, Any]:
         "talk_time": to_seconds(counted.talk_time),
         "share": round(counted.share, 4),
         "turns": counted.turns,
+        "segments": counted.segments,
         "words": counted.words,
         "words_per_minute": round(counted.words_per_minute, 1),
         "overlap_time": to_seconds(counted.overlap_time),
         "longest_turn": to_seconds(counted.longest_turn),
+        "interruptions": counted.interruptions,
     }
 
 

@@ -34,12 +34,15 @@ def srt(transcript: Transcript, *, rules: CueRules = DEFAULT, speakers: SpeakerS
     return "\n".join(blocks)
 
 
-def vtt(transcript: Transcript, *, rules: CueRules = DEFAULT) -> str:
-    """Write WebVTT, with a voice span on every cue whose speaker is known."""
+def vtt(transcript: Transcript, *, rules: CueRules = DEFAULT, speakers: SpeakerStyle = "always") -> str:
+    """Write WebVTT, with a voice span on every cue whose speaker is known, or on those that `speakers` says."""
+    shown: str | None = None
     blocks = ["WEBVTT\n"]
     for cue, lines in _visible(transcript, rules, _vtt_text):
-        if cue.speaker and (voice := _vtt_text(cue.speaker)):
+        voice = _vtt_text(cue.speaker or "")
+        if voice and (speakers == "always" or (speakers == "on_change" and voice != shown)):
             lines[0] = f"<v {voice}>{lines[0]}"
+        shown = voice
         times = f"{clock(cue.span.start)} --> {clock(cue.span.end)}"
         blocks.append("\n".join([times, *lines, ""]))
     return "\n".join(blocks)

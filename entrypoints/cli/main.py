@@ -4,13 +4,14 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from entrypoints.cli.bench_command import bench
 from entrypoints.cli.configured import configured as _settings
+from entrypoints.cli.key_commands import keys, users
 from entrypoints.cli.model_commands import models
+from entrypoints.cli.quotas import quotas
 from infrastructure.load_settings import effective, markdown_table
 
 app = typer.Typer(
@@ -20,9 +21,10 @@ app = typer.Typer(
     help="Who said what, and when.",
     rich_markup_mode=None,
 )
-keys = typer.Typer(no_args_is_help=True, help="Issue, list and revoke API keys.")
 app.add_typer(keys, name="keys")
+app.add_typer(users, name="users")
 app.add_typer(models, name="models")
+app.add_typer(quotas, name="quotas")
 
 
 class Format(StrEnum):
@@ -98,40 +100,51 @@ def serve(
         bool, typer.Option("--issue-key", help="Print a fresh API key and a curl line to try.")
     ] = False,
 ) -> None:
-    """Run the whole service in this process."""
+    """Run the whole service in this process; with QUEUE_URL, the API alone."""
     from entrypoints.cli.serve import serve_embedded
 
     raise typer.Exit(serve_embedded(_settings(), issue_key=issue_key))
 
 
+@app.command()
+def worker() -> None:
+    """Do the work of a service whose API runs elsewhere."""
+    from entrypoints.cli.worker import run_worker
+
+    raise typer.Exit(run_worker(_settings()))
+
+
 app.command()(bench)
 
 
-@keys.command("issue")
-def issue_key(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
-    owner: Annotated[UUID | None, typer.Option(help="Share an owner's history; a new owner if absent.")] = None,
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="File to write, or the folder to write one into.")],
 ) -> None:
-    """Make a key and print it: it is shown this once."""
-    from entrypoints.cli.keys import issue
+    """Write everything into one tar file, while the service runs."""
+    from entrypoints.cli.backup import backup
 
-    issue(_settings(), name, owner)
-
-
-@keys.command("list")
-def list_keys() -> None:
-    """Print every key, never its secret."""
-    from entrypoints.cli.keys import show
-
-    show(_settings())
+    raise typer.Exit(backup(_settings(), target))
 
 
-@keys.command("revoke")
-def revoke_key(key: Annotated[UUID, typer.Argument(help="The key's id, from `keys list`.")]) -> None:
-    """Shut a key out, from the next request on."""
-    from entrypoints.cli.keys import revoke
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `backup` wrote.", exists=True, dir_okay=False)],
+) -> None:
+    """Put a backup onto an empty installation, over any database and blob store."""
+    from entrypoints.cli.backup import restore
 
-    raise typer.Exit(revoke(_settings(), key))
+    raise typer.Exit(restore(_settings(), file))
+
+
+@app.command()
+def reconcile(
+    remove: Annotated[bool, typer.Option("--remove", help="Remove blobs that no row accounts for.")] = False,
+) -> None:
+    """Count blobs without a row and rows without their blob; a service does it every six hours."""
+    from entrypoints.cli.backup import reconcile
+
+    raise typer.Exit(reconcile(_settings(), remove=remove))
 
 
 @app.command()

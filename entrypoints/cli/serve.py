@@ -1,20 +1,21 @@
-"""`colloquy serve`: the API and the work in one process, until a signal ends it."""
+"""`colloquy serve`: the API and the work in one process, or the API alone, until a signal ends it."""
 
 import asyncio
-import contextlib
-import signal
 import socket
 import sys
-from collections.abc import Iterator
+from dataclasses import replace
 
 import structlog
 import uvicorn
 
 from application.manage_api_keys import LOCAL_OWNER
-from entrypoints.embedded import DataFolderBusy, Embedded
+from entrypoints.api import Api
+from entrypoints.embedded import Embedded
 from entrypoints.http.app import create_app
+from entrypoints.http.ending import Ending, EndingServer
 from entrypoints.http.limits import HttpLimits
-from entrypoints.http.server import listen, uvicorn_config
+from entrypoints.http.server import listen, loop_factory, uvicorn_config
+from infrastructure.folders import DataFolderBusy
 from infrastructure.log_config import configure_logging
 from infrastructure.settings import PROJECT, Settings
 
@@ -32,7 +33,8 @@ def serve_embedded(settings: Settings, *, issue_key: bool) -> int:
         print(f"colloquy: cannot listen on {settings.api.host}:{settings.api.port}: {error.strerror}", file=sys.stderr)
         return 1
     try:
-        return asyncio.run(_serve(settings, listener, issue_key=issue_key))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(_serve(settings, listener, issue_key=issue_key))
     except DataFolderBusy as error:
         print(f"colloquy: {error}", file=sys.stderr)
         return 1
@@ -40,36 +42,34 @@ def serve_embedded(settings: Settings, *, issue_key: bool) -> int:
         listener.close()
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signals to us: its own handling would end the process before its tasks are released."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Change nothing."""
-        yield
-
-
 async def _serve(settings: Settings, listener: socket.socket, *, issue_key: bool) -> int:
-    async with Embedded(settings) as service:
-        limits = HttpLimits(spool_dir=settings.spool_dir, max_upload_bytes=settings.max.file_size)
-        server = _Server(uvicorn_config(create_app(service.api(), limits)))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+    async with Api(settings) if settings.broker_url else Embedded(settings) as service:
+        limits = HttpLimits(
+            spool_dir=service.spool_dir,
+            max_upload_bytes=settings.max.file_size,
+            min_free_percent=settings.min.free_percent,
+            sync_seconds=settings.api.sync_seconds,
+        )
+        ending, api = Ending(), service.api()
+        app = create_app(replace(api, probe=ending.probe(api.probe)), limits, ending)
+        server = EndingServer(uvicorn_config(app, limits), ending, settings.api.drain_seconds)
+        server.heed_signals()
         greeting = asyncio.create_task(_greet(service, server, listener, issue_key=issue_key))
         await server.serve(sockets=[listener])
         greeting.cancel()
     return 0
 
 
-async def _greet(service: Embedded, server: uvicorn.Server, listener: socket.socket, *, issue_key: bool) -> None:
+async def _greet(service: Api | Embedded, server: uvicorn.Server, listener: socket.socket, *, issue_key: bool) -> None:
     while not server.started:  # noqa: ASYNC110 - uvicorn tells it by this flag alone
         await asyncio.sleep(0.01)
     host, port = listener.getsockname()[:2]
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     _log.info("ready", url=base, docs=f"{base}/docs", asr=service.container.asr_choice().engine,
               diarization=service.container.diarizer_choice().engine)  # fmt: skip
-    if issue_key:
-        _, secret = await service.container.manage_api_keys().issue(KEY_NAME, owner=LOCAL_OWNER, replace_named=True)
+    keys = service.container.manage_api_keys()
+    if issue_key or not await keys.list():  # who starts it for the first time has no other way in
+        _, secret = await keys.issue(KEY_NAME, owner=LOCAL_OWNER, replace_named=issue_key)
         print(_welcome(base, secret), flush=True)
 
 
@@ -79,7 +79,7 @@ def _welcome(base: str, secret: str) -> str:
     return f"""
 Colloquy listens on {base} (documentation: {base}/docs)
 
-API key, shown this once and valid until the next `make run`:
+API key, shown this once and valid until the next `make run` or `serve --issue-key`:
   {secret}
 
 Try it with the recording that comes along; this prints who said what:

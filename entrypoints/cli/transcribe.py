@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from application.manage_api_keys import LOCAL_OWNER
 from application.ports.notify import TaskEvent
 from application.rendering.registry import FORMATS
-from application.submit_transcription import Submission
+from application.submission import Submission
 from domain.errors import ColloquyError, EngineUnavailable, InvalidOptions, ModelNotFound
 from domain.options import TranscriptionOptions
 from domain.span import to_seconds
@@ -64,7 +64,7 @@ def transcribe_file(
 def private(settings: Settings, folder: str) -> Settings:
     """Have everything but the models, and what is known of the hub, in a folder of its own."""
     return msgspec.structs.replace(
-        settings, data_dir=folder, database_url="", blob_url="",
+        settings, data_dir=folder, database_url="", blob_url="", queue_url="",
         models=msgspec.structs.replace(settings.models, dir=str(settings.models_dir)),
     )  # fmt: skip
 

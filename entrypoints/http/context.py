@@ -15,6 +15,11 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from entrypoints.http.handshake import Handshake
+from entrypoints.http.limits import HttpLimits
+from entrypoints.http.pace import Pace, RequestTooSlow
+from entrypoints.http.rates import rate_headers
+
 LINGER_SECONDS = 2.0
 """How long a sender whose request was refused early may go on before it is cut off: closing at once would destroy
 the answer before the sender has read it (RFC 9112, section 9.6)."""
@@ -33,21 +38,22 @@ _log = structlog.get_logger()
 class RequestContext:
     """Wraps an ASGI application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, limits: HttpLimits) -> None:
         self._app = app
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == ScopeType.HTTP:
             await self._answer(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            request_id = _request_id(Headers.from_scope(scope))
+            await Handshake(self._app, scope, send, request_id, _HEADERS).run(receive)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        given = Headers.from_scope(scope).get("x-request-id", "")
-        request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+        request_id = _request_id(Headers.from_scope(scope))
         scope["state"]["request_id"] = request_id
-        exchange = _Exchange(scope, receive, send, request_id)
+        exchange = _Exchange(scope, receive, send, request_id, Pace(self._limits))
         began = time.perf_counter()
         with bound_contextvars(request_id=request_id):
             try:
@@ -63,11 +69,18 @@ class RequestContext:
                 )
 
 
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+
+
 class _Exchange:
     """One request and its response."""
 
-    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str, pace: Pace) -> None:
+        self._scope = scope
         self._receive = receive
+        self._pace = pace
         self._send = send
         self._request_id = request_id
         headers = Headers.from_scope(scope)
@@ -76,7 +89,9 @@ class _Exchange:
         self.status = 0
 
     async def receive(self) -> HTTPReceiveMessage:
-        message = cast("HTTPReceiveMessage", await self._receive())
+        # Once the body is there, waiting is waiting for the end of the connection, which is nobody's delay.
+        waited = self._pace.receive(self._receive) if self._unread else self._receive()
+        message = cast("HTTPReceiveMessage", await waited)
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self._unread = False
         return message
@@ -88,6 +103,8 @@ class _Exchange:
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             headers["x-request-id"] = self._request_id
+            for name, value in rate_headers(self._scope).items():
+                headers[name] = value
             if self._unread:
                 self._closing = True
                 headers["connection"] = "close"
@@ -105,5 +122,5 @@ class _Exchange:
             async with asyncio.timeout(LINGER_SECONDS):
                 while self._unread:
                     await self.receive()
-        except TimeoutError:
+        except (TimeoutError, RequestTooSlow):
             pass

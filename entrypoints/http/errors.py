@@ -7,7 +7,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from domain.errors import ColloquyError, InvalidOptions, TaskNotReady
+from domain.errors import ColloquyError, InvalidOptions, QuotaExceeded, TaskNotReady
 from domain.task import TaskError
 from entrypoints.http.problem_types import KINDS, PROBLEM_JSON, job_problem, problem_type
 from entrypoints.http.schemas import FieldProblem, Problem
@@ -18,6 +18,7 @@ _log = structlog.get_logger()
 _HEADERS = {
     "unauthorized": {"WWW-Authenticate": "Bearer"},
     "not_ready": {"Retry-After": "1"},
+    "request_timeout": {"Connection": "close"},
     "too_large": {"Connection": "close"},
     "form_too_large": {"Connection": "close"},
     "headers_too_large": {"Connection": "close"},
@@ -25,6 +26,8 @@ _HEADERS = {
     "storage_unavailable": {"Retry-After": "5"},
     "model_unavailable": {"Retry-After": "60"},
     "storage_full": {"Retry-After": "60"},
+    "queue_full": {"Retry-After": "30"},  # a place comes free when a task is begun
+    "too_many_queued": {"Retry-After": "30"},
 }
 _CODE_OF_STATUS = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "form_too_large"}
 
@@ -44,18 +47,17 @@ class InvalidFields(InvalidOptions):
 
 
 class ResultNotReady(TaskNotReady):
-    """There is no result; `error` says why there never will be, if so."""
+    """There is no result; `error` says why there never will be, if so, and `retry_after` when to ask again, if ever."""
 
-    def __init__(self, detail: str, error: TaskError | None) -> None:
+    def __init__(self, detail: str, error: TaskError | None, *, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.error = error
+        self.retry_after = retry_after
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """Answer any failure of a request with a problem; what nobody foresaw is logged, once."""
-    code, detail, fields = _explain(error)
-    if code == "internal_error":
-        _log.error("request_failed", exc_info=error)
+    """Answer any failure of a request with a problem."""
+    code, detail, fields = explained(error)
     kind = KINDS[code]
     cause = error.error if isinstance(error, ResultNotReady) else None
     problem = Problem(
@@ -69,9 +71,23 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         errors=[FieldProblem(detail=text, pointer=_pointer(name)) for name, text in fields.items()],
         error=job_problem(cause) if cause else None,
     )
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    headers |= _HEADERS.get(code, {})
-    return Response(problem, status_code=kind.status, media_type=PROBLEM_JSON, headers=headers)
+    return Response(problem, status_code=kind.status, media_type=PROBLEM_JSON, headers=headers_of(error, code))
+
+
+def explained(error: Exception) -> tuple[str, str, Mapping[str, str]]:
+    """Return the code, the sentence, and the sentences for each field; what nobody foresaw is logged, once."""
+    code, detail, fields = _explain(error)
+    if code == "internal_error":
+        _log.error("request_failed", exc_info=error)
+    return code, detail, fields
+
+
+def headers_of(error: Exception, code: str) -> dict[str, str]:
+    """Return what the answer's headers must say of a failure."""
+    if isinstance(error, ResultNotReady):
+        return {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    own = {"Retry-After": str(error.retry_after)} if isinstance(error, QuotaExceeded) else {}
+    return {**((isinstance(error, HTTPException) and error.headers) or {}), **_HEADERS.get(code, {}), **own}
 
 
 def _pointer(name: str) -> str:
@@ -79,7 +95,6 @@ def _pointer(name: str) -> str:
 
 
 def _explain(error: Exception) -> tuple[str, str, Mapping[str, str]]:
-    """Return the code, the sentence, and the sentences for each field."""
     match error:
         case InvalidFields():
             return error.reason, error.detail, error.fields

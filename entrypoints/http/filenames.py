@@ -25,7 +25,12 @@ def content_disposition(name: str, extension: str) -> str:
     'attachment; filename="Besprechung M_rz.srt"; filename*=UTF-8\'\'Besprechung%20M%C3%A4rz.srt'
     """
     stem = shown_name(name).rpartition(".")[0] or shown_name(name) or "transcript"
-    full = f"{stem}.{extension}"
+    return attachment(f"{stem}.{extension}")
+
+
+def attachment(name: str) -> str:
+    """Offer a download as `name`."""
+    full = shown_name(name)
     plain = _NOT_PLAIN.sub("_", full)
     header = f'attachment; filename="{plain}"'
     return header if plain == full else f"{header}; filename*=UTF-8''{quote(full, safe='')}"

@@ -1,70 +1,63 @@
 """The fields of a transcription request: from form text to options; a name nobody knows is an error, not a default."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from dataclasses import field as entry
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Any
+from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
 
+from application.rendering.plain import one_line
 from application.rendering.registry import FORMATS
-from domain.media import ChannelMode
-from domain.options import MAX_HOTWORDS, MAX_LANGUAGES, MAX_PROMPT, MAX_SPEAKERS, Goal, TranscriptionOptions
+from domain.known_speakers import KnownSpeaker
+from domain.labels import checked_tags
+from domain.options import TranscriptionOptions
 from entrypoints.http.errors import InvalidFields
+from entrypoints.http.form_fields import FILE, TranscribeFields
 
-FILE = "file"
-_Count = Annotated[int, Meta(ge=1, le=MAX_SPEAKERS)]
-_Temperature = Annotated[float, Meta(ge=0, le=1)]
 _LINE_SPACE = "\t\n\r"
 _LONGEST_NAME = 64
 """Characters of a field's name that an answer repeats."""
 
 
-class TranscribeFields(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What may be asked, beside the recording; text, so `true` and `3` are read as what they say."""
-
-    lang: Annotated[str, Meta(description="Language code such as `en` or `pt-BR`, or `auto`.")] = "auto"
-    languages: Annotated[
-        list[str],
-        Meta(
-            max_length=MAX_LANGUAGES,
-            description="Languages that may be spoken, with `lang` left at `auto`; each stretch of speech is one of "
-            "them. Repeat the field, or separate the codes by commas.",
-        ),
-    ] = []
-    task: Annotated[Goal, Meta(description="`translate` writes English, whatever is spoken, where the model can.")] = (
-        Goal.TRANSCRIBE
-    )
-    temperature: Annotated[
-        _Temperature | UnsetType,
-        Meta(description="One sampling temperature for all; left out, doubtful passages are tried at more."),
-    ] = UNSET
-    model: Annotated[str, Meta(description="Model by name; empty means the configured default.")] = ""
-    format: Annotated[str, Meta(description="What `/result` gives unless told otherwise.")] = "json"
-    diarization: Annotated[bool, Meta(description="Whether to tell speakers apart.")] = True
-    num_speakers: Annotated[_Count | UnsetType, Meta(description="Exactly so many speakers.")] = UNSET
-    min_speakers: Annotated[_Count | UnsetType, Meta(description="At least so many.")] = UNSET
-    max_speakers: Annotated[_Count | UnsetType, Meta(description="At most so many.")] = UNSET
-    channels: Annotated[ChannelMode, Meta(description="`split` gives each channel a speaker of its own.")] = (
-        ChannelMode.AUTO
-    )
-    initial_prompt: Annotated[
-        str, Meta(max_length=MAX_PROMPT, description="Text that sets vocabulary and style, where the engine takes one.")
-    ] = ""
-    hotwords: Annotated[
-        list[str],
-        Meta(max_length=MAX_HOTWORDS, description="Words to expect; repeat the field, or separate them by commas."),
-    ] = []
-
-
+_NAMES, _CLIPS = "known_speaker_names", "known_speaker_clips"
 _INSIDE = {"lang": "language", "task": "goal"}
 """Fields that are called otherwise inside."""
-_LISTS = {"hotwords", "languages"}
+_LISTS = {"hotwords", "languages", "tags", _NAMES, _CLIPS}
 _FIELDS = {field.name: field for field in msgspec.structs.fields(TranscribeFields)}
 
 
-def parse_fields(pairs: Iterable[tuple[str, str]]) -> TranscriptionOptions:
-    """Read name and text pairs as options.
+_BESIDE = {"title", "tags", "reuse", "webhook_url", "webhook_secret"}
+"""Fields that are no options: they go beside them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscribeRequest:
+    """What a request asks for: the options, and what goes beside them."""
+
+    options: TranscriptionOptions
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    reuse: bool = False
+    webhook_url: str = entry(default="", repr=False)
+    webhook_secret: str = entry(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what of a webhook does not go together.
+
+        Raises:
+            InvalidFields: as it says.
+        """
+        if bool(self.webhook_url) != bool(self.webhook_secret):
+            raise InvalidFields({"webhook_secret": "webhook_secret: give it with webhook_url, and neither alone"})
+        if self.webhook_url and self.reuse:
+            raise InvalidFields({"webhook_url": "webhook_url: is for a new task, so leave out reuse"})
+
+
+def parse_fields(pairs: Iterable[tuple[str, str]]) -> TranscribeRequest:
+    """Read name and text pairs.
 
     Raises:
         InvalidFields: unknown, repeated or unreadable fields; all of them at once.
@@ -82,10 +75,18 @@ def parse_fields(pairs: Iterable[tuple[str, str]]) -> TranscriptionOptions:
             wrong[name] = f"{name}: {error}"
     if wrong:
         raise InvalidFields(wrong)
-    for name, inner in _INSIDE.items():
-        if name in values:
-            values[inner] = values.pop(name)
-    return TranscriptionOptions(**values)  # type: ignore[arg-type]  # each was read by its own type
+    beside: dict[str, Any] = {name: values.pop(name) for name in _BESIDE & values.keys()}
+    beside["title"] = one_line(beside.get("title", ""))
+    beside["tags"] = checked_tags(filter(None, map(one_line, beside.get("tags", ()))))
+    known = _known(values.pop(_NAMES, ()), values.pop(_CLIPS, ()))  # type: ignore[arg-type]  # read by their own types
+    options = {_INSIDE.get(name, name): value for name, value in values.items()}
+    return TranscribeRequest(options=TranscriptionOptions(**options, known_speakers=known), **beside)  # type: ignore[arg-type]  # each was read by its own type
+
+
+def _known(names: Sequence[str], clips: Sequence[UUID]) -> tuple[KnownSpeaker, ...]:
+    if len(names) != len(clips):
+        raise InvalidFields({_CLIPS: f"{_CLIPS}: {len(clips)} for {len(names)} {_NAMES}"})
+    return tuple(KnownSpeaker(name=name, sample=clip) for name, clip in zip(names, clips, strict=True))
 
 
 def _read(name: str, given: list[str]) -> object:
@@ -106,5 +107,7 @@ def _read(name: str, given: list[str]) -> object:
 
 
 def _unknown(name: str) -> str:
+    if name == FILE:  # in JSON
+        return "a recording is sent as multipart/form-data"
     near = get_close_matches(name, [*_FIELDS, FILE], n=1)
     return f"there is no such field; did you mean {near[0]!r}?" if near else "there is no such field"

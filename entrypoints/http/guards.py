@@ -9,12 +9,15 @@ from litestar.types import Guard
 from structlog.contextvars import bind_contextvars
 
 from application.admit_caller import AdmitCaller
-from domain.access import Caller
+from domain.access import Caller, Scope
+from domain.errors import ScopeLacking
+from entrypoints.http.credential import shown
 from entrypoints.http.errors import BadRequest
+from entrypoints.http.leaving import ADMIT_AGAIN
 from entrypoints.http.limits import MAX_HEADER_BYTES
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-_SCHEME = "bearer "
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def limit_headers(connection: Connection, _: BaseRouteHandler) -> None:
@@ -29,16 +32,34 @@ async def limit_headers(connection: Connection, _: BaseRouteHandler) -> None:
 
 
 def require_caller(admit: AdmitCaller) -> Guard:
-    """Make the guard that turns the `Authorization` header into `request.user`, or raises `CallerRefused`."""
+    """Make the guard that turns what a request shows into `request.user`, or raises `CallerRefused`.
 
-    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        header = connection.headers.get("authorization", "")
-        token = header[len(_SCHEME) :].strip() if header.lower().startswith(_SCHEME) else None
-        caller = await admit(token)
-        bind_contextvars(key_id=str(caller.key))
-        connection.scope["user"] = caller
+    Reading needs the scope `read` and all else `write`, unless the route's `opt` names another as `scope`. A token that
+    was lent for one task opens the routes of that task alone.
+    """
+
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+        credential, in_url = shown(connection)
+        needed = scope_of(handler, str(connection.scope.get("method", "GET")))
+
+        async def admitted() -> Caller:
+            caller = await admit(credential, lent_only=in_url)
+            bind_contextvars(caller=caller.name)
+            if needed not in caller.scopes:
+                raise ScopeLacking(f"this needs a credential with the scope {needed}")
+            if caller.task is not None and connection.path_params.get("task_id") != caller.task:
+                raise ScopeLacking("this token is for one task alone")
+            return caller
+
+        connection.scope["user"] = await admitted()
+        connection.state[ADMIT_AGAIN] = admitted
 
     return guard
+
+
+def scope_of(handler: BaseRouteHandler, method: str) -> Scope:
+    """Return the scope that a request of `method` to the route needs; a WebSocket counts as GET."""
+    return Scope(handler.opt.get("scope") or (Scope.READ if method in _READING else Scope.WRITE))
 
 
 def current_caller(request: Request[Caller, Any, Any]) -> Caller:

@@ -1,14 +1,15 @@
 """Whether the process lives and can take work; open to everybody, so it names parts and no secrets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 
-from entrypoints.http.schemas import Health, Readiness
+from entrypoints.http.rates import Zone
+from entrypoints.http.schemas import Health, Healthy, Readiness
 
 PROBE_SECONDS = 2.0
 OK = "ok"
@@ -16,19 +17,41 @@ OK = "ok"
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What the health routes tell: the version, and `probe`, which says `ok` or what is wrong for each part."""
+    """What the health routes tell: the version, and `probe`, which says `ok` or what is wrong for each part.
+
+    `devices` are those of the engines in use.
+    """
 
     version: str
     probe: Callable[[], Awaitable[Mapping[str, str]]]
+    devices: Callable[[], Collection[str]] = tuple
+
+    def healthy(self) -> Healthy:
+        """Say that the process answers."""
+        gpu = any(device.startswith("cuda") for device in self.devices())
+        return Healthy(status="healthy", version=self.version, gpu_available=gpu)
 
 
-@get(["/health", "/api/v1/health"], summary="Health", response_description="It answers.", tags=["Health"])
-async def get_health(report: NamedDependency[HealthReport]) -> Health:
+@get(
+    ["/health", "/api/v1/health"],
+    summary="Health",
+    response_description="It answers.",
+    tags=["Health"],
+    opt={"zone": Zone.HEALTH},
+)
+async def get_health(report: NamedDependency[HealthReport]) -> Healthy:
     """Say that the process answers, and its version."""
-    return Health(status="healthy", version=report.version)
+    return report.healthy()
 
 
-@get("/health/live", summary="Liveness", response_description="It lives.", tags=["Health"])
+# Supervisors act on these two: nobody must be able to make them fail by asking often.
+@get(
+    "/health/live",
+    summary="Liveness",
+    response_description="It lives.",
+    tags=["Health"],
+    opt={"zone": Zone.UNLIMITED},
+)
 async def get_liveness(report: NamedDependency[HealthReport]) -> Health:
     """Answer 200 as long as the process runs, whatever else is down: a failure here means restart it."""
     return Health(status="alive", version=report.version)
@@ -39,6 +62,7 @@ async def get_liveness(report: NamedDependency[HealthReport]) -> Health:
     summary="Readiness",
     response_description="Every part is up.",
     tags=["Health"],
+    opt={"zone": Zone.UNLIMITED},
     responses={
         503: ResponseSpec(Readiness, generate_examples=False, description="Some part is down; its name says which.")
     },

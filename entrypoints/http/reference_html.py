@@ -1,5 +1,6 @@
 """Writes an OpenAPI description as one page of HTML; it knows the description and nothing of the API behind it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
@@ -7,6 +8,8 @@ import msgspec
 
 from entrypoints.http.reference_markup import badge, inline, problem_table, prose
 from entrypoints.http.reference_schemas import Json, Schemas
+
+_PLACE = re.compile(r"{(\w+)}")
 
 
 def render_reference(spec: Json, *, base: str) -> bytes:
@@ -36,13 +39,14 @@ class _Page:
             yield f"<h2>{escape(tag['name'])}</h2>"
             for method, _, operation in operations:
                 yield f'<a href="#{operation["operationId"]}">{badge(method)}{escape(operation["summary"])}</a>'
-        yield '<h2>Reference</h2><a href="#problems">Errors</a>'
+        yield '<h2>Reference</h2><a href="#events">What webhooks send</a><a href="#problems">Errors</a>'
         yield f'<a href="/docs/openapi.json">OpenAPI {escape(self._spec["openapi"])}</a></nav>'
         yield f'<main id="top"><h1>{title}</h1>{prose(info["description"])}'
         for tag, operations in self._groups():
             yield f'<h2>{escape(tag["name"])}</h2><p class="lead">{escape(tag["description"])}</p>'
             for method, path, operation in operations:
                 yield from self._operation(method, path, operation)
+        yield from self._webhooks()
         yield from problem_table()
         yield "</main></body></html>"
 
@@ -50,6 +54,21 @@ class _Page:
         for tag in self._spec["tags"]:
             own = [entry for entry in self._operations if tag["name"] in entry[2]["tags"]]
             yield tag, [entry for entry in own if not entry[2]["operationId"].endswith("_alias")]
+
+    def _webhooks(self) -> Iterator[str]:
+        yield '<h2 id="events">What webhooks send</h2><p class="lead">Each is a POST to your address, shaped and '
+        yield "signed by Standard Webhooks.</p>"
+        for event, item in self._spec.get("webhooks", {}).items():
+            operation = item["post"]
+            yield f'<article id="{operation["operationId"]}"><h3>{escape(operation["summary"])}</h3>'
+            yield f'<p class="route">{badge("POST")}<code>{escape(event)}</code></p>{prose(operation["description"])}'
+            headers = [(each["name"], {**each["schema"], **each}, False) for each in operation["parameters"]]
+            yield from self._fields("Headers", headers)
+            for content in operation["requestBody"]["content"].values():
+                for example in content["examples"].values():
+                    text = msgspec.json.format(msgspec.json.encode(example["value"])).decode()
+                    yield f"<h4>Body</h4><pre>{escape(text)}</pre>"
+            yield "</article>"
 
     def _operation(self, method: str, path: str, operation: Json) -> Iterator[str]:
         name = operation["operationId"]
@@ -64,8 +83,9 @@ class _Page:
             for parameter in operation.get("parameters", [])
         ]
         for content in operation.get("requestBody", {}).get("content", {}).values():
-            form = content["schema"]
-            fields += [(field, schema, field in form["required"]) for field, schema in form["properties"].items()]
+            form = self._schemas.resolved(content["schema"])
+            required = form.get("required", ())
+            fields += [(field, schema, field in required) for field, schema in form.get("properties", {}).items()]
         yield from self._fields("Parameters", fields)
         yield "<h4>Responses</h4>"
         for status, response in sorted(operation["responses"].items()):
@@ -76,11 +96,16 @@ class _Page:
         line = "curl" if method in {"GET", "POST"} else f"curl -X {method}"
         if operation.get("security"):
             line += ' -H "Authorization: Bearer $KEY"'
-        if "requestBody" in operation:
+        bodies = operation.get("requestBody", {}).get("content", {})
+        if "multipart/form-data" in bodies:
             line += " -F file=@meeting.mp3"
+        elif json := bodies.get("application/json"):
+            line += f" --json '{msgspec.json.encode(self._schemas.body(json['schema'])).decode()}'"
+        elif bodies:
+            line += " --data-binary @meeting.mp3"
         elif method == "POST":
             line += " -X POST"
-        return f"{line} \\\n  {self._base}{path.replace('{task_id}', '$TASK_ID')}"
+        return f"{line} \\\n  {self._base}{_PLACE.sub(lambda found: f'${found[1].upper()}', path)}"
 
     def _fields(self, title: str, fields: Sequence[tuple[str, Json, bool]]) -> Iterator[str]:
         if fields:

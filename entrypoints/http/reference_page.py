@@ -1,5 +1,6 @@
 """Serves the API reference as a page that needs no script, no font and nothing from outside."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ _STYLE = Path(__file__).with_name("reference_page.css")
 
 
 class ReferencePage(OpenAPIRenderPlugin):
-    """Shows the OpenAPI description to people."""
+    """Shows the OpenAPI description, completed by `complete`, to people."""
+
+    def __init__(self, complete: Callable[[dict[str, Any]], dict[str, Any]], *, path: str) -> None:
+        super().__init__(path=path)
+        self._complete = complete
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Write the page."""
-        return render_reference(openapi_schema, base=str(request.base_url).rstrip("/"))
+        return render_reference(self._complete(openapi_schema), base=str(request.base_url).rstrip("/"))
 
 
 @get("/style.css", media_type=MediaType.CSS, sync_to_thread=False)

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -32,7 +34,10 @@ class SpoolFile:
     Every method but `discard` raises `StorageFull` when there is no room.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, min_free_percent: float = 0.0) -> None:
+        volume = shutil.disk_usage(folder)
+        if volume.free < volume.total * min_free_percent / 100:
+            raise StorageFull("there is hardly any room left")
         self.path = folder / secrets.token_hex(16)
         self.size = 0
         self._pending: list[bytes] = []
@@ -57,6 +62,10 @@ class SpoolFile:
         with _room():
             await asyncio.shield(self._writing)
 
+    async def sha256(self) -> str:
+        """Return the digest, in hexadecimal, of what was flushed."""
+        return await asyncio.to_thread(self._digest)
+
     async def discard(self) -> None:
         """Remove the file if it is still there."""
         if self._writing is not None:
@@ -69,6 +78,10 @@ class SpoolFile:
             rest = memoryview(chunk)
             while rest:
                 rest = rest[self._file.write(rest) :]
+
+    def _digest(self) -> str:
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _remove(self) -> None:
         self._file.close()

@@ -8,6 +8,7 @@ from typing import Literal
 from alembic import context
 from sqlalchemy import Connection
 
+from adapters.persistence import sql  # noqa: F401 - it brings every table
 from adapters.persistence.tables import UtcDateTime, metadata
 from infrastructure.database import blocking_engine
 

@@ -92,10 +92,10 @@ class Probe:
 
 
 class SlowToLoad(Probe):
-    """Computes for a second before it is ready."""
+    """Computes for two seconds before it is ready."""
 
     def load(self) -> None:
-        self.compute(1.0, lambda _: None)
+        self.compute(2.0, lambda _: None)
 
 
 class Voices(ScriptedDiarizer):

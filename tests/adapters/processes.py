@@ -5,6 +5,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from adapters.media import fork_server
+
+_SERVERS = {"postgres", "rclone", "redis-server", "rabbitmq-server", "epmd"}
+
 
 def running(pid: int) -> bool:
     """Whether the process exists and is not a zombie."""
@@ -16,17 +20,24 @@ def running(pid: int) -> bool:
 
 
 def children(of: int | str = "self") -> set[int]:
-    """The ids of a process's children, zombies among them; not those that serve other tests too."""
+    """The ids of a process's children, zombies among them; not those that serve other tests too.
+
+    What forks decoders is no child in this sense: its own are.
+    """
     lists = Path(f"/proc/{of}/task").glob("*/children")
     found = {int(pid) for task in lists for pid in task.read_text(encoding="ascii").split()}
-    return {pid for pid in found if not _serves_others(pid)}
+    forking = {pid for pid in found if _name(pid) == fork_server.NAME}
+    own = {pid for pid in found - forking if not _serves_others(pid)}
+    return own.union(*map(children, forking))
 
 
 def _serves_others(pid: int) -> bool:
     """Whether it is a server of `tests.servers`, or one of multiprocessing's."""
-    process = Path(f"/proc/{pid}")
-    name = (process / "comm").read_text(encoding="ascii").strip()
-    return name in {"postgres", "rclone"} or b"from multiprocessing." in (process / "cmdline").read_bytes()
+    return _name(pid) in _SERVERS or b"from multiprocessing." in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
 
 
 def descriptors() -> int:

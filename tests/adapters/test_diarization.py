@@ -193,6 +193,7 @@ def test_an_echo_of_the_other_party_is_no_turn(audio: DecodedAudio) -> None:
     assert [turn.span for turn in answer.turns] == [Span(0, 4_000), Span(5_000, 7_000)]
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.slow
 def test_blocks_of_a_long_recording_agree_on_who_is_who(tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "long.wav"), "wb") as file:
@@ -225,6 +226,7 @@ def test_cepstra_are_those_of_librosa() -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-2)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("speakers", "seed"), [(1, 3), (2, 1), (3, 2)])
 def test_voices_that_differ_are_counted_and_told_apart(tmp_path: Path, speakers: int, seed: int) -> None:
     told = conversation(tmp_path / "audio", seconds=60, speakers=speakers, seed=seed)
@@ -261,11 +263,11 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     once = Path(told.audio.path).read_bytes()
     edges = [str(edge) for span in told.speech for edge in (span.start, span.end)]
     peaks = []
-    for rounds in (3, 9):
+    for rounds in (1, 5):
         (tmp_path / "long").write_bytes(once * rounds)
         place = [str(tmp_path / "long"), str(rounds), str(told.audio.duration)]
         peaks.append(int(subprocess.check_output([sys.executable, "-c", _PEAK, *place, *edges], text=True)) / 1024)
-    assert peaks[1] - peaks[0] <= 30, "MB for a further hour"
+    assert peaks[1] - peaks[0] <= 20, "MB for 40 further minutes"
     assert peaks[1] <= 400
 
 

@@ -611,6 +611,7 @@ def test_hosted_errors_can_be_passed_on_to_another_process(probe: EngineChild) -
     assert (copy.reason, copy.detail) == ("worker_crashed", failed.value.detail)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.slow
 def test_fifty_children_leave_no_zombie_no_descriptor_and_no_thread(started: Callable[..., EngineChild]) -> None:
     child = started(Probe())

@@ -1,6 +1,8 @@
 """The units of work against their contract, over each database, and what is SQLite's own."""
 
 import asyncio
+import re
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
@@ -22,16 +24,27 @@ from adapters.persistence.memory import (
     MemoryTasks,
     MemoryUnitOfWork,
 )
+from adapters.persistence.memory_clips import MemoryClips
+from adapters.persistence.memory_resumables import MemoryResumables
+from adapters.persistence.memory_uploads import MemoryUploads
 from adapters.persistence.sql import SqlApiKeys, SqlCheckpoints, SqlTasks, SqlUnitOfWork
+from adapters.persistence.sql_clips import SqlClips
+from adapters.persistence.sql_resumables import SqlResumables
+from adapters.persistence.sql_turns import BEFORE_IN_LINE, FOLLOWERS, LENGTHS, LINES, QUEUE_LENGTH
+from adapters.persistence.sql_uploads import SqlUploads
 from adapters.system import SystemClock
 from application.ports.persistence import NewUnitOfWork
-from domain.access import ApiKey, digest, new_secret
-from domain.errors import StorageFull
+from application.ports.task_filter import EVERYTHING, TaskFilter
+from domain.access import ApiKey, KeyId, digest, new_secret
+from domain.errors import DatabaseUnavailable, StorageFull
 from domain.task import OwnerId, Task, TaskId
+from domain.turns import AGEING
 from infrastructure.database import connect, migrate
 from tests import strategies
 from tests.builders import NOW, OWNER, a_full_task, a_running_task, a_task, an_api_key
+from tests.contracts.clips import ClipRepositoryContract
 from tests.contracts.proof import failures
+from tests.contracts.resumables import ResumableRepositoryContract
 from tests.contracts.suite import Suite
 from tests.contracts.unit_of_work import (
     ApiKeyRepositoryContract,
@@ -39,6 +52,7 @@ from tests.contracts.unit_of_work import (
     TaskRepositoryContract,
     UnitOfWorkContract,
 )
+from tests.contracts.uploads import UploadRepositoryContract
 from tests.servers.postgres import PostgresServer
 
 
@@ -122,6 +136,33 @@ class TestMemoryCheckpoints(OverMemory, CheckpointRepositoryContract, adapter=Me
 
 
 class TestMemoryApiKeys(OverMemory, ApiKeyRepositoryContract, adapter=MemoryApiKeys): ...
+
+
+class TestSqlUploads(OverSqlite, UploadRepositoryContract, adapter=SqlUploads): ...
+
+
+class TestPostgresUploads(OverPostgres, UploadRepositoryContract, adapter=SqlUploads): ...
+
+
+class TestMemoryUploads(OverMemory, UploadRepositoryContract, adapter=MemoryUploads): ...
+
+
+class TestSqlClips(OverSqlite, ClipRepositoryContract, adapter=SqlClips): ...
+
+
+class TestPostgresClips(OverPostgres, ClipRepositoryContract, adapter=SqlClips): ...
+
+
+class TestMemoryClips(OverMemory, ClipRepositoryContract, adapter=MemoryClips): ...
+
+
+class TestSqlResumables(OverSqlite, ResumableRepositoryContract, adapter=SqlResumables): ...
+
+
+class TestPostgresResumables(OverPostgres, ResumableRepositoryContract, adapter=SqlResumables): ...
+
+
+class TestMemoryResumables(OverMemory, ResumableRepositoryContract, adapter=MemoryResumables): ...
 
 
 def test_strategies_and_full_task_leave_no_field_out() -> None:
@@ -244,13 +285,30 @@ async def test_a_full_disk_is_told_and_changes_nothing(engine: AsyncEngine) -> N
         await uow.commit()
 
 
+async def test_a_file_that_another_process_keeps_is_away_for_now(engine: AsyncEngine) -> None:
+    task = a_task()
+    async with SqlUnitOfWork(engine) as uow:
+        await uow.tasks.add(task)
+        await uow.commit()
+        await uow._transaction.run(text("PRAGMA busy_timeout = 100"))
+        (file,) = [row.file for row in await uow._transaction.run(text("PRAGMA database_list"))]
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            async with SqlUnitOfWork(engine) as uow:
+                await uow.tasks.delete(task.id)
+    finally:
+        other.close()
+    async with SqlUnitOfWork(engine) as uow:
+        assert await uow.tasks.get(task.id) == task
+
+
 async def test_searches_use_their_indexes(engine: AsyncEngine) -> None:
     plans: list[str] = []
     async with SqlUnitOfWork(engine) as uow:
         connection = uow._transaction._connection
         for search in (
-            "SELECT id FROM tasks WHERE status = 'queued' AND run_after <= '2026' ORDER BY run_after, id LIMIT 9",
-            "SELECT count(*) FROM tasks WHERE status = 'queued' AND (run_after, id) < ('2026', 'a')",
             "SELECT id FROM tasks WHERE lease_until IS NOT NULL ORDER BY lease_until",
             "SELECT id FROM tasks WHERE lease_until <= '2026' ORDER BY lease_until",
             "SELECT * FROM tasks WHERE owner = 'a' AND id < 'b' ORDER BY id DESC LIMIT 9",
@@ -259,6 +317,22 @@ async def test_searches_use_their_indexes(engine: AsyncEngine) -> None:
             plan = await connection.execute(text(f"EXPLAIN QUERY PLAN {search}"))
             plans.append(" / ".join(row.detail for row in plan))
     assert [plan for plan in plans if "INDEX ix_" not in plan or "TEMP B-TREE" in plan] == []
+
+
+async def test_whose_turn_it_is_is_found_without_walking_through_the_table(engine: AsyncEngine) -> None:
+    steps: list[str] = []
+    async with engine.connect() as connection:
+        for search in (LINES, FOLLOWERS, LENGTHS, BEFORE_IN_LINE, QUEUE_LENGTH):
+            statement = re.sub(
+                r"IN \(__\[\w+\]\)|:[a-z_]+", lambda name: "IN ('a')" if "IN" in name[0] else "1", str(search)
+            )
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
+            steps += [row.detail for row in plan]
+    reads = [
+        step for step in steps if step.startswith(("SCAN tasks", "SEARCH tasks", "SEARCH n", "SEARCH t", "SEARCH r"))
+    ]
+    assert len(reads) > 9
+    assert [step for step in reads if "INDEX" not in step or "ix_tasks_page" in step] == []
 
 
 async def test_a_storm_of_cancellations_leaves_the_one_connection_whole(engine: AsyncEngine) -> None:
@@ -335,19 +409,43 @@ class LeavesCheckpointsBehind(MemoryTasks):
 
 
 class PagesForwards(MemoryTasks):
-    async def page(self, owner: OwnerId, *, before: TaskId | None, limit: int) -> Sequence[Task]:
-        return sorted(await super().page(owner, before=before, limit=limit), key=lambda task: task.id)
+    async def page(
+        self, owner: OwnerId, *, before: TaskId | None, limit: int, only: TaskFilter = EVERYTHING
+    ) -> Sequence[Task]:
+        return sorted(await super().page(owner, before=before, limit=limit, only=only), key=lambda task: task.id)
 
 
 class ShowsOthersTasks(MemoryTasks):
-    async def page(self, owner: OwnerId, *, before: TaskId | None, limit: int) -> Sequence[Task]:  # noqa: ARG002
+    async def page(
+        self,
+        owner: OwnerId,  # noqa: ARG002
+        *,
+        before: TaskId | None,
+        limit: int,
+        only: TaskFilter = EVERYTHING,  # noqa: ARG002
+    ) -> Sequence[Task]:
         older = [task for task in self._all() if before is None or task.id < before]
         return sorted(older, key=lambda task: task.id, reverse=True)[:limit]
 
 
 class RunsTooEarly(MemoryTasks):
-    async def due(self, *, now: datetime, limit: int) -> Sequence[TaskId]:  # noqa: ARG002
-        return [task.id for task in self._queued()][:limit]
+    async def due(self, *, now: datetime, limit: int, claiming: bool = False) -> Sequence[TaskId]:
+        return await super().due(now=now + AGEING, limit=limit, claiming=claiming)
+
+
+class ForgetsTurns(MemoryTasks):
+    async def take_turn(self, task: Task) -> None: ...
+
+
+class ForgetsPriority(MemoryTasks):
+    async def add(self, task: Task) -> None:
+        await super().add(replace(task, priority=0))
+
+
+class CountsWhatRuns(MemoryTasks):
+    async def queue_length(self, owner: OwnerId, *, hold: bool = False) -> tuple[int, int]:
+        every, own = await super().queue_length(owner, hold=hold)
+        return every + len(await self.leased()), own
 
 
 class ExpiresEverything(MemoryTasks):
@@ -391,6 +489,18 @@ class KeepsTheFirstKey(MemoryApiKeys):
     async def add(self, key: ApiKey) -> None:
         if await self.get(key.id) is None:
             await super().add(key)
+
+
+class WritesItAllForAUse(MemoryApiKeys):
+    async def used(self, key_id: KeyId, *, at: datetime) -> None:
+        if key := await self.get(key_id):
+            await self.add(replace(key, last_used_at=at, expires_at=None))
+
+
+class TakesRevocationsBack(MemoryApiKeys):
+    async def add(self, key: ApiKey) -> None:
+        self._rows.api_keys.pop(key.id, None)
+        await super().add(key)
 
 
 class ListsKeysBackwards(MemoryApiKeys):
@@ -465,6 +575,9 @@ async def test_the_contracts_pass_what_is_whole() -> None:
         (PagesForwards, "test_pages_run_from_the_newest_back"),
         (ShowsOthersTasks, "test_pages_run_from_the_newest_back"),
         (RunsTooEarly, "test_due_are_queued_tasks_whose_time_has_come"),
+        (ForgetsTurns, "test_a_turn_that_was_taken_puts_the_owner_behind"),
+        (ForgetsPriority, "test_due_come_by_priority_then_owner_in_turn_then_age"),
+        (CountsWhatRuns, "test_the_queue_is_counted_for_all_and_for_one"),
         (ExpiresEverything, "test_leased_are_all_or_the_expired"),
         (CountsItself, "test_position_counts_the_queued_before"),
         (NaiveClock, "test_the_clock_is_aware_and_right"),
@@ -491,6 +604,8 @@ async def test_the_checkpoint_contract_catches(checkpoints: type[MemoryCheckpoin
     [
         (HidesRevokedKeys, "test_keys_are_found_by_digest_and_by_id"),
         (KeepsTheFirstKey, "test_adding_again_replaces"),
+        (WritesItAllForAUse, "test_a_use_is_noted_and_nothing_else_changes"),
+        (TakesRevocationsBack, "test_what_is_revoked_stays_so"),
         (ListsKeysBackwards, "test_all_come_oldest_first"),
     ],
 )

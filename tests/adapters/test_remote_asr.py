@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.asr.language_names import CODES
 from adapters.asr.openai_answers import read_reply
 from adapters.asr.openai_compatible import UNKNOWN, OpenAICompatibleEngine
 from adapters.asr.openai_wire import Reply
@@ -20,6 +19,7 @@ from adapters.hosting.hosted import HostedTranscriptionEngine
 from adapters.hosting.policy import Hosting
 from application.ports.asr import RecognitionRequest, TranscriptionEngine
 from domain.errors import ColloquyError, EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound
+from domain.language_names import CODES
 from domain.media import DecodedAudio
 from domain.options import Goal
 from domain.span import Span

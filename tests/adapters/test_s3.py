@@ -16,6 +16,10 @@ from tests.servers.s3 import S3Server
 
 
 class TestS3BlobStore(BlobStoreContract, adapter=S3BlobStore):
+    # The tests' server keeps keys as files, and may answer 200 to a put and have nothing when it puts the next file of
+    # a folder that it is removing with its last one. A store of keys alone has no folders to remove.
+    beside = ("t/x/0",)
+
     @pytest.fixture
     async def store(self, s3: S3Server) -> BlobStore:
         store = S3BlobStore(s3.bucket())

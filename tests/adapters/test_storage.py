@@ -12,7 +12,7 @@ import pytest
 
 from adapters.storage.filesystem import FilesystemBlobStore
 from adapters.storage.memory import MemoryBlobStore
-from application.ports.blobs import BlobInfo, BlobNotFound, BlobStore
+from application.ports.blobs import BlobInfo, BlobNotFound, BlobStat, BlobStore
 from domain.errors import StorageFull
 from tests.contracts.blob_store import BIG, BlobStoreContract, chunked, content_of, info_of, keys_of, written
 from tests.contracts.proof import failures
@@ -191,17 +191,36 @@ class KeepsTheFirst(MemoryBlobStore):
 
 
 class MissesQuietly(MemoryBlobStore):
-    async def open(self, key: str) -> AsyncIterator[bytes]:
+    async def open(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         try:
-            async for chunk in super().open(key):
+            async for chunk in super().open(key, start=start, end=end):
                 yield chunk
         except BlobNotFound:
             return
 
 
 class OneHugeChunk(MemoryBlobStore):
-    async def open(self, key: str) -> AsyncIterator[bytes]:
-        yield b"".join([chunk async for chunk in super().open(key)])
+    async def open(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        yield b"".join([chunk async for chunk in super().open(key, start=start, end=end)])
+
+
+class ReadsToTheEnd(MemoryBlobStore):
+    async def open(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:  # noqa: ARG002
+        async for chunk in super().open(key, start=start):
+            yield chunk
+
+
+class TellsNoChange(MemoryBlobStore):
+    async def stat(self, key: str) -> BlobStat | None:
+        found = await super().stat(key)
+        return found and BlobStat(size=found.size, etag="same")
+
+
+class MovesInsteadOfCopying(MemoryBlobStore):
+    async def copy(self, source: str, key: str) -> BlobStat:
+        found = await super().copy(source, key)
+        await self.delete(source)
+        return found
 
 
 class DeletesOnce(MemoryBlobStore):
@@ -242,6 +261,9 @@ class FetchesNothing(MemoryBlobStore):
         (KeepsTheFirst, "test_putting_again_replaces"),
         (MissesQuietly, "test_a_missing_blob_is_told_on_the_first_chunk"),
         (OneHugeChunk, "test_it_comes_in_chunks_of_bounded_size"),
+        (ReadsToTheEnd, "test_any_range_can_be_read"),
+        (TellsNoChange, "test_stat_tells_size_and_change"),
+        (MovesInsteadOfCopying, "test_a_copy_stands_by_itself"),
         (DeletesOnce, "test_deleting_twice_is_no_error"),
         (ListsUnsorted, "test_keys_are_listed_sorted_by_any_prefix"),
         (TakesAnyKey, "test_what_is_no_key_is_refused"),

@@ -17,15 +17,20 @@ from adapters.scripted.script import Script
 from adapters.storage.memory import MemoryBlobStore
 from adapters.system import SystemClock, Uuid7Factory
 from adapters.voice_activity.silero import SileroVad
+from application.admit_task import AdmitTask
+from application.decode_media import DecodeMedia, MediaLimits
 from application.diarize import Diarize
+from application.fetch_voices import FetchVoices
 from application.get_result import GetResult
 from application.ports.diarization import DiarizationEngine
 from application.process_task import ProcessTask
 from application.query_tasks import QueryTasks
 from application.recognise import Recognise
 from application.second_look import SecondLook
-from application.submit_transcription import Submission, SubmitTranscription
-from application.transcribe_media import MediaLimits, TranscribeMedia
+from application.stage_upload import StageUpload
+from application.submission import Submission
+from application.submit_transcription import SubmitTranscription
+from application.transcribe_media import TranscribeMedia
 from domain.errors import EngineFailed, EngineUnavailable, InvalidOptions, ModelNotFound
 from domain.media import ChannelMode
 from domain.options import TranscriptionOptions
@@ -62,19 +67,24 @@ class Installation:
         return SubmitTranscription(
             new_uow=self.new_uow, blobs=self.blobs, queue=InProcessQueue(), ids=Uuid7Factory(), asr=ScriptedEngine(),
             diarizer=self.diarizer, absent_models={"large-v3": "its weights are not here"},
+            stage=StageUpload(new_uow=self.new_uow, blobs=self.blobs),
+            admit=AdmitTask(new_uow=self.new_uow, most=99, most_of_owner=99),
         )  # fmt: skip
 
     def process(self) -> ProcessTask:
         clock = SystemClock()
         asr = ScriptedEngine(Script.parse(self.asr))
+        limits = MediaLimits(max_duration=60_000, max_memory=1 << 30, max_seconds=60.0)
+        decoder = AvDecoder()
+        voices = FetchVoices(new_uow=self.new_uow, blobs=self.blobs, decoder=decoder)
+        decode = DecodeMedia(
+            blobs=self.blobs, decoder=decoder, voices=voices, work_dir=self.work, limits=limits, clock=clock
+        )
         transcribe = TranscribeMedia(
-            blobs=self.blobs,
-            decoder=AvDecoder(),
+            decode=decode,
             recognise=Recognise(vad=SileroVad(), asr=asr, longest=5_000, clock=clock),
             diarize=Diarize(by_voice=self.diarizer, by_channel=self.diarizer, clock=clock),
             second_look=SecondLook(engine=self.diarizer, enabled=True, clock=clock),
-            work_dir=self.work,
-            limits=MediaLimits(max_duration=60_000, max_memory=1 << 30, max_seconds=60.0),
             clock=clock,
         )
         return ProcessTask(
@@ -191,6 +201,6 @@ async def test_a_task_deleted_while_it_ran_comes_back_in_no_form(tmp_path: Path)
             await uow.commit()
         return replace(transcript)
 
-    process._transcribe = deleting  # type: ignore[assignment] # deletes between the work and its end
+    process._transcribe = deleting  # deletes between the work and its end
     await process(task.id)
     assert [key async for key in installation.blobs.list("") if key != media_key(task.id)] == []

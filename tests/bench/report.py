@@ -36,6 +36,7 @@ QUICK: dict[str, list[str] | str] = {
     "bench_long": ["1"],
     "bench_memory": ["--minutes", "20"],
     "bench_recognition": ["--seconds", "120", "--rounds", "1"],
+    "bench_throughput": ["--quick"],
     "bench_overhead": "six minutes of waiting engines: `python -m tests.bench.bench_overhead`",
 }
 """What `--quick` gives a bench as arguments, or why it leaves it out."""

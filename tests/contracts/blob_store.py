@@ -47,6 +47,9 @@ def info_of(key: str, content: bytes) -> BlobInfo:
 class BlobStoreContract(Suite):
     """Bytes under keys."""
 
+    beside: tuple[str, ...] = ()
+    """What a binding keeps beside the keys of the test of neighbours."""
+
     async def test_what_was_put_comes_back(self, store: BlobStore) -> None:
         for number, content in enumerate((b"", b"a", BIG)):
             key = f"media/{number}"
@@ -68,6 +71,48 @@ class BlobStoreContract(Suite):
     async def test_it_comes_in_chunks_of_bounded_size(self, store: BlobStore) -> None:
         await store.put("a", chunked(BIG * 2, len(BIG)))
         assert max([len(chunk) async for chunk in store.open("a")]) <= LARGEST_CHUNK
+
+    async def test_any_range_can_be_read(self, store: BlobStore) -> None:
+        await store.put("a", chunked(BIG))
+        await store.put("empty", chunked(b""))
+        size = len(BIG)
+        ranges = [(0, 1), (1, 1), (0, size), (7, 1_500_000), (size - 1, None), (size - 1, size + 9), (size, None)]
+        for start, end in [*ranges, (size + 5, size + 9), (0, 0), (2_000_000, 3_000_001)]:
+            assert b"".join([chunk async for chunk in store.open("a", start=start, end=end)]) == BIG[start:end]
+            assert [chunk async for chunk in store.open("empty", start=start, end=end)] == []
+            with pytest.raises(BlobNotFound):
+                await anext(store.open("b", start=start, end=end))
+
+    async def test_stat_tells_size_and_change(self, store: BlobStore) -> None:
+        await store.put("media/a", chunked(BIG))
+        first = await store.stat("media/a")
+        assert first == await store.stat("media/a")
+        assert first is not None
+        assert first.size == len(BIG)
+        assert first.etag
+        await store.put("media/a", chunked(BIG[:-1] + b"x"))
+        second = await store.stat("media/a")
+        assert second is not None
+        assert second.size == first.size
+        assert second.etag != first.etag
+        for key in ("b", "media", "media/a/b"):
+            assert await store.stat(key) is None
+
+    async def test_a_copy_stands_by_itself(self, store: BlobStore) -> None:
+        for content in (BIG, b""):
+            await store.put("in/a", chunked(content))
+            assert (await store.copy("in/a", "media/b")).size == len(content)
+            assert await store.copy("in/a", "media/b") == await store.stat("media/b")
+            await store.put("in/a", chunked(b"replaced"))
+            assert await content_of(store, "media/b") == content
+        await store.copy("in/a", "in/c")
+        await store.delete("in/a")
+        assert await content_of(store, "in/c") == b"replaced"
+        assert await keys_of(store) == ["in/c", "media/b"]
+        for source in ("in/a", "in", "in/c/d"):
+            with pytest.raises(BlobNotFound):
+                await store.copy(source, "media/x")
+        assert await keys_of(store) == ["in/c", "media/b"]
 
     async def test_a_buffer_may_be_used_again(self, store: BlobStore) -> None:
         async def one_buffer() -> AsyncIterator[bytes]:
@@ -154,10 +199,12 @@ class BlobStoreContract(Suite):
             await content_of(store, "transcripts/a/1")
 
     async def test_storing_while_the_neighbour_is_deleted(self, store: BlobStore) -> None:
+        for key in self.beside:
+            await store.put(key, chunked(b"0"))
         for _ in range(20):
             await store.put("t/x/1", chunked(b"1"))
             await asyncio.gather(store.delete("t/x/1"), store.put("t/x/2", chunked(b"2")))
-            assert await keys_of(store) == ["t/x/2"]
+            assert await keys_of(store) == [*self.beside, "t/x/2"]
             await store.delete("t/x/2")
 
     async def test_keys_are_listed_sorted_by_any_prefix(self, store: BlobStore) -> None:
@@ -179,6 +226,12 @@ class BlobStoreContract(Suite):
                 await content_of(store, key)
             with pytest.raises(ValueError, match="key"):
                 await store.fetch(key, tmp_path / "into")
+            with pytest.raises(ValueError, match="key"):
+                await store.stat(key)
+            with pytest.raises(ValueError, match="key"):
+                await store.copy(key, "a")
+            with pytest.raises(ValueError, match="key"):
+                await store.copy("a", key)
             with pytest.raises(ValueError, match="key"):
                 await store.delete(key)
         for prefix in ("../", "a/../", "/a/"):

@@ -119,6 +119,16 @@ class MediaDecoderContract(Suite):
         assert refused(decoder, wav(VOICE.samples), tmp_path, short) == "too_long"
         assert refused(decoder, wav(VOICE.samples, size=0xFFFFFFFF), tmp_path, short) == "too_long"
 
+    def test_the_first_part_alone_can_be_taken(self, decoder: MediaDecoder, tmp_path: Path) -> None:
+        first = DecodeLimits(max_duration=2000, max_memory=1 << 30, max_seconds=30.0, only_first=1500)
+        for size in (None, 0xFFFFFFFF):
+            media = decoded(decoder, wav(VOICE.samples, size=size), tmp_path, limits=first)
+            assert media.mix.duration == media.facts.decoded == 1500
+            assert media.facts.declared in {1500, None}, "what is left out is not missing"
+            assert np.array_equal(samples_of(media.mix), VOICE.samples[:24_000])
+        more = DecodeLimits(max_duration=60_000, max_memory=1 << 30, max_seconds=30.0, only_first=9000)
+        assert decoded(decoder, wav(VOICE.samples), tmp_path, limits=more).mix.duration == 3000
+
     def test_what_is_cut_off_is_kept(self, decoder: MediaDecoder, tmp_path: Path) -> None:
         media = decoded(decoder, wav(VOICE.samples)[:-64_000], tmp_path)
         assert (media.facts.declared, media.facts.decoded) == (3000, 1000)

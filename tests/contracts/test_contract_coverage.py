@@ -8,11 +8,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
+import pytest
+
 import adapters
 import tests.adapters
 from application.ports.voice_activity import VoiceActivityDetector
 from tests.contracts.suite import BINDINGS
 
+pytestmark = pytest.mark.timeout(60)  # everything there is gets imported
 ELSEWHERE: set[str] = {
     "adapters.asr.sherpa.SherpaOnnxEngine",
     "adapters.diarization.pyannote.PyannoteDiarizer",

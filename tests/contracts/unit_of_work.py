@@ -1,18 +1,22 @@
 """What every unit of work and its repositories promise. Bindings give `new_uow`, over an empty database."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from application.ports.persistence import NewUnitOfWork, StaleTask
-from domain.access import KeyId
+from domain.access import KeyId, Scope
 from domain.errors import LeaseLost, WrongState
 from domain.task import OwnerId, Task, TaskId, TaskStatus
+from domain.turns import AGEING
 from tests.builders import NOW, OWNER, a_full_task, a_running_task, a_task, an_api_key
 from tests.contracts.suite import Suite
 
 SECOND = timedelta(seconds=1)
+MANY, FEW = OwnerId(UUID(int=8)), OwnerId(UUID(int=9))
 
 
 async def stored(new_uow: NewUnitOfWork, *tasks: Task) -> None:
@@ -170,6 +174,14 @@ class TaskRepositoryContract(Suite):
     async def test_a_missing_task_is_none(self, new_uow: NewUnitOfWork) -> None:
         assert await read(new_uow, a_task().id) is None
 
+    async def test_many_are_read_at_once(self, new_uow: NewUnitOfWork) -> None:
+        tasks = [a_task(), a_full_task(), a_task()]
+        await stored(new_uow, *tasks)
+        async with new_uow() as uow:
+            wanted = [tasks[0].id, tasks[1].id, a_task().id]
+            assert await uow.tasks.many(wanted) == {task.id: task for task in tasks[:2]}
+            assert await uow.tasks.many([]) == {}
+
     async def test_what_is_read_is_a_copy(self, new_uow: NewUnitOfWork) -> None:
         task = a_task()
         async with new_uow() as uow:
@@ -262,6 +274,108 @@ class TaskRepositoryContract(Suite):
             assert list(await uow.tasks.leased(expired_by=early.lease.until)) == [early.id]
             assert list(await uow.tasks.leased(expired_by=early.lease.until - timedelta(microseconds=1))) == []
 
+    async def test_due_come_by_priority_then_owner_in_turn_then_age(self, new_uow: NewUnitOfWork) -> None:
+        many = [a_task(owner=MANY, run_after=NOW + number * SECOND) for number in range(6)]
+        few = [a_task(owner=FEW, run_after=NOW + number * SECOND) for number in (10, 11)]
+        low, high = a_task(owner=FEW, priority=-1, run_after=NOW), a_task(owner=MANY, priority=3, run_after=NOW)
+        await stored(new_uow, low, *few[::-1], *many[::-1], high)
+        order = [high, many[0], few[0], many[1], few[1], *many[2:], low]
+        async with new_uow() as uow:
+            for limit in (1, 2, 3, 5, 50):
+                due = await uow.tasks.due(now=NOW + 20 * SECOND, limit=limit)
+                assert list(due) == [task.id for task in order[:limit]]
+            assert [await uow.tasks.position(task) for task in order] == list(range(10))
+
+    async def test_rivals_for_the_first_task_get_a_task_each(self, new_uow: NewUnitOfWork) -> None:
+        tasks = [a_task(run_after=NOW + number * SECOND) for number in range(5)]
+        await stored(new_uow, *tasks)
+
+        async def claim() -> Task | None:
+            async with new_uow() as uow:
+                due = await uow.tasks.due(now=NOW + 9 * SECOND, limit=1, claiming=True)
+                task = await uow.tasks.get(due[0]) if due else None
+                if task is not None:
+                    task.claim(worker="rival", now=NOW + 9 * SECOND)
+                    await uow.tasks.save(task)
+                    await uow.tasks.take_turn(task)
+                    await uow.commit()
+                return task
+
+        claimed = await asyncio.gather(*[claim() for _ in range(5)])
+        assert {task.id for task in claimed if task} == {task.id for task in tasks}, "nobody was too late"
+        async with new_uow() as uow:
+            assert list(await uow.tasks.due(now=NOW + 9 * SECOND, limit=1, claiming=True)) == []
+
+    async def test_the_owner_with_fewer_running_goes_first(self, new_uow: NewUnitOfWork) -> None:
+        busy = [a_running_task(now=NOW) for _ in range(2)]
+        waiting = [a_task(run_after=NOW), a_task(owner=FEW, run_after=NOW + SECOND)]
+        later = [a_task(owner=FEW, run_after=NOW + 2 * SECOND), a_task(owner=FEW, run_after=NOW + 3 * SECOND)]
+        await stored(new_uow, *busy, *waiting, *later)
+        async with new_uow() as uow:
+            order = await uow.tasks.due(now=NOW + 9 * SECOND, limit=9)
+            assert list(order) == [waiting[1].id, later[0].id, waiting[0].id, later[1].id]
+            assert await uow.tasks.position(waiting[0]) == 2
+
+    async def test_a_turn_that_was_taken_puts_the_owner_behind(self, new_uow: NewUnitOfWork) -> None:
+        first, other = a_task(run_after=NOW, updated_at=NOW), a_task(owner=FEW, run_after=NOW + SECOND)
+        await stored(new_uow, first, other)
+        for number, (taken, order) in enumerate(((first, [other, first]), (other, [first, other]))):
+            taken.updated_at = NOW + number * SECOND
+            async with new_uow() as uow:
+                await uow.tasks.take_turn(taken)
+                await uow.commit()
+            async with new_uow() as uow:
+                assert list(await uow.tasks.due(now=NOW + 9 * SECOND, limit=2)) == [task.id for task in order]
+                assert [await uow.tasks.position(task) for task in order] == [0, 1]
+
+    async def test_what_waits_long_rises_by_a_priority_and_falls_back(self, new_uow: NewUnitOfWork) -> None:
+        low = [a_task(run_after=NOW + number * SECOND) for number in range(2)]
+        high = [a_task(owner=FEW, priority=2, run_after=NOW + 2 * AGEING + number * SECOND) for number in (-9, -8)]
+        await stored(new_uow, *low, *high)
+        async with new_uow() as uow:
+            early = await uow.tasks.due(now=NOW + 2 * AGEING - SECOND, limit=9)
+            aged = await uow.tasks.due(now=NOW + 2 * AGEING, limit=9)
+        assert list(early) == [task.id for task in (*high, *low)]
+        assert list(aged) == [task.id for task in (low[0], *high, low[1])]
+        low[0].updated_at = NOW + 2 * AGEING
+        async with new_uow() as uow:
+            await uow.tasks.take_turn(low[0])
+            assert next(iter(await uow.tasks.due(now=NOW + 3 * AGEING, limit=1))) == high[0].id
+
+    async def test_position_of_a_task_that_must_wait_counts_those_due_by_then(self, new_uow: NewUnitOfWork) -> None:
+        async with new_uow() as uow:
+            now = await uow.tasks.now()
+        waits = a_task(run_after=now + 60 * SECOND)
+        meanwhile, after = (a_task(owner=FEW, run_after=now + seconds * SECOND) for seconds in (30, 90))
+        await stored(new_uow, waits, meanwhile, after)
+        async with new_uow() as uow:
+            assert await uow.tasks.position(waits) == 1
+            assert await uow.tasks.position(meanwhile) == 0
+            assert await uow.tasks.position(after) == 2
+
+    async def test_the_queue_is_counted_for_all_and_for_one(self, new_uow: NewUnitOfWork) -> None:
+        tasks = [a_task(), a_task(run_after=NOW + SECOND), a_task(owner=FEW), a_running_task()]
+        await stored(new_uow, *tasks, *[a_task(status=status) for status in TaskStatus if status.final])
+        async with new_uow() as uow:
+            assert await uow.tasks.queue_length(OWNER) == (3, 2)
+            assert await uow.tasks.queue_length(FEW, hold=True) == (3, 1)
+            assert await uow.tasks.queue_length(MANY) == (3, 0)
+
+    async def test_who_holds_the_queue_counts_alone(self, new_uow: NewUnitOfWork) -> None:
+        async def add_below(limit: int) -> bool:
+            async with new_uow() as uow:
+                every, _ = await uow.tasks.queue_length(OWNER, hold=True)
+                await asyncio.sleep(0.002)
+                if every < limit:
+                    await uow.tasks.add(a_task())
+                    await uow.commit()
+                return every < limit
+
+        added = await asyncio.gather(*[add_below(4) for _ in range(8)])
+        assert sum(added) == 4
+        async with new_uow() as uow:
+            assert await uow.tasks.queue_length(OWNER) == (4, 4)
+
     async def test_position_counts_the_queued_before(self, new_uow: NewUnitOfWork) -> None:
         line = [a_task(run_after=NOW + number // 2 * SECOND) for number in range(4)]
         await stored(new_uow, *line[::-1], a_running_task(now=NOW - SECOND), a_task(status=TaskStatus.DONE))
@@ -331,6 +445,14 @@ class CheckpointRepositoryContract(Suite):
 class ApiKeyRepositoryContract(Suite):
     """API keys."""
 
+    async def test_many_are_found_at_once(self, new_uow: NewUnitOfWork) -> None:
+        keys = [an_api_key() for _ in range(3)]
+        async with new_uow() as uow:
+            for key in keys:
+                await uow.api_keys.add(key)
+            wanted = [keys[0].digest, keys[1].digest, "0" * 64]
+            assert await uow.api_keys.by_digests(wanted) == {key.digest: key for key in keys[:2]}
+
     async def test_keys_are_found_by_digest_and_by_id(self, new_uow: NewUnitOfWork) -> None:
         key, other = an_api_key(), an_api_key(revoked_at=NOW, last_used_at=NOW + SECOND)
         async with new_uow() as uow:
@@ -350,6 +472,23 @@ class ApiKeyRepositoryContract(Suite):
             for key in (keys[1], keys[2], keys[0]):
                 await uow.api_keys.add(key)
             assert list(await uow.api_keys.all()) == keys
+
+    async def test_a_use_is_noted_and_nothing_else_changes(self, new_uow: NewUnitOfWork) -> None:
+        key, other = an_api_key(scopes=frozenset({Scope.READ}), expires_at=NOW + SECOND), an_api_key()
+        async with new_uow() as uow:
+            for each in (key, other):
+                await uow.api_keys.add(each)
+            await uow.api_keys.used(key.id, at=NOW)
+            await uow.api_keys.used(KeyId(a_task().id), at=NOW)
+            assert await uow.api_keys.get(key.id, hold=True) == replace(key, last_used_at=NOW)
+            assert await uow.api_keys.get(other.id) == other
+
+    async def test_what_is_revoked_stays_so(self, new_uow: NewUnitOfWork) -> None:
+        key = an_api_key()
+        async with new_uow() as uow:
+            await uow.api_keys.add(replace(key, revoked_at=NOW))
+            await uow.api_keys.add(replace(key, name="read before", revoked_at=None))
+            assert await uow.api_keys.get(key.id) == replace(key, name="read before", revoked_at=NOW)
 
     async def test_adding_again_replaces(self, new_uow: NewUnitOfWork) -> None:
         key = an_api_key()

@@ -37,10 +37,14 @@ def test_what_has_not_the_shape_of_a_secret_is_none(secret: str) -> None:
 
 
 @given(api_keys)
-def test_a_key_opens_with_its_secret_alone_until_revoked(key: ApiKey) -> None:
+def test_a_key_opens_with_its_secret_alone_until_it_is_revoked_or_expires(key: ApiKey) -> None:
     secret = new_secret()
-    valid = replace(key, digest=digest(secret), revoked_at=None)
+    now = key.created_at
+    valid = replace(key, digest=digest(secret), revoked_at=None, expires_at=None)
     assert valid.opens(secret)
     assert not valid.opens(new_secret())
-    assert not replace(valid, revoked_at=valid.created_at + timedelta(days=1)).opens(secret)
+    assert valid.live(now)
+    assert replace(valid, expires_at=now + timedelta(microseconds=1)).live(now)
+    assert not replace(valid, expires_at=now).live(now)
+    assert not replace(valid, revoked_at=now + timedelta(days=1)).live(now)
     assert secret not in repr(valid)

@@ -15,10 +15,22 @@ import httpx
 _READY = re.compile(r"listens on (http://\S+) ")
 _KEY = re.compile(r"cq_\w+")
 _PATIENCE = 60.0
+_ZONES = ("GENERAL", "UPLOADS", "WEBSOCKETS", "HEALTH", "STRANGERS")
+UNLIMITED = {f"LIMIT_{zone}": "0" for zone in _ZONES}
+"""Tests ask far more often than people do; those that are about the limits set them."""
+
+
+def environment(data: Path) -> dict[str, str]:
+    """What a process of the service starts with: what it needs to run at all, and a folder."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "CT2_USE_MKL") if name in os.environ}  # noqa: TID251
+    plain = {"DATA_DIR": str(data), "API_PORT": "0", "MODELS_DOWNLOAD": "false"}
+    return inherited | plain | UNLIMITED
 
 
 class Service:
     """A running `colloquy serve` over the folder `data`; as a context it is killed at the end."""
+
+    options: tuple[str, ...] = ("--issue-key",)
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
@@ -33,15 +45,16 @@ class Service:
         self.kill()
 
     def start(self) -> Self:
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}  # noqa: TID251
-        environment = {
-            **inherited, "DATA_DIR": str(self.data), "API_PORT": "0", "MODELS_DOWNLOAD": "false", **self.settings,
-        }  # fmt: skip
-        command = [str(Path(sys.executable).with_name("colloquy")), "serve", "--issue-key"]
+        command = [str(Path(sys.executable).with_name("colloquy")), "serve", *self.options]
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+                command,
+                env=environment(self.data) | self.settings,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
             )
         assert self.process.stdout is not None
         lines = []

@@ -54,7 +54,7 @@ async def test_the_seeds_own_calls_work_as_written(client: httpx.AsyncClient, ap
     answer = await submit(client, f"{prefix}/transcribe", lang="auto", format="json", diarization="true")
     assert answer.status_code == 202
     body = answer.json()
-    assert list(body) == ["task_id", "status", "message"]
+    assert list(body)[:3] == ["task_id", "status", "message"]
     assert body["status"] == "queued"
     assert body["message"] == "Task successfully created"
     assert answer.headers["location"] == f"/api/v1/status/{body['task_id']}"
@@ -165,7 +165,9 @@ async def test_a_form_without_a_recording_or_with_an_empty_one(client: httpx.Asy
 
 
 async def test_bodies_that_are_no_form(client: httpx.AsyncClient) -> None:
-    problem(await client.post("/transcribe", json={"file": "x"}), 415, "unsupported_media")
+    assert (
+        "multipart" in problem(await client.post("/transcribe", json={"file": "x"}), 422, "invalid_options")["detail"]
+    )
     problem(await client.post("/transcribe"), 415, "unsupported_media")
     broken = await client.post(
         "/transcribe", content=b"--b\r\nnonsense", headers={"content-type": "multipart/form-data; boundary=b"}
@@ -196,7 +198,7 @@ async def test_the_result_in_every_format(client: httpx.AsyncClient, api: Api) -
     task_id = await submitted(client, format="vtt")
     await api.finish(task_id, a_transcript(task_id))
     default = await client.get(f"/result/{task_id}")
-    assert default.headers["content-type"].startswith("text/vtt")
+    assert default.headers["content-type"] == "text/vtt; charset=utf-8"
     assert default.text.startswith("WEBVTT")
     assert default.headers["content-disposition"] == (
         "attachment; filename=\"Sitzung M_rz.vtt\"; filename*=UTF-8''Sitzung%20M%C3%A4rz.vtt"

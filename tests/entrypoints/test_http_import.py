@@ -28,4 +28,4 @@ def test_importing_the_api_is_cheap() -> None:
     assert runs[0]["heavy"] == []
     assert max(run["mib"] for run in runs) <= 64
     # Computing time, and the best of a few: other work shares this machine, and the first run may compile.
-    assert min(run["seconds"] for run in runs) <= 0.6
+    assert min(run["seconds"] for run in runs) <= 1.2

@@ -45,6 +45,11 @@ def test_o12_every_problem_is_listed_at_once() -> None:
         ({"ASR_ENGINE": "pocketsphinx", "ASR_DEVICE": "cuda:1"}, "ASR_DEVICE"),
         ({"ASR_DEVICE": "cpu", "ASR_COMPUTE_TYPE": "float16"}, "ASR_COMPUTE_TYPE"),
         ({"ASR_ENGINE": "openai_compatible"}, "ASR_REMOTE_URL"),
+        ({"QUEUE_URL": "redis://localhost"}, "QUEUE_URL"),
+        ({"QUEUE_URL": "amqp://localhost", "DATABASE_URL": "sqlite+aiosqlite:////tmp/c"}, "QUEUE_URL"),
+        ({"QUEUE_URL": "kafka://localhost"}, "QUEUE_URL"),
+        ({"WORKER_DEVICE_CLASS": "cuda"}, "WORKER_DEVICE_CLASS"),
+        ({"WORKER_DEVICE_CLASSES": "cpu,Tensor Cores"}, "WORKER_DEVICE_CLASSES"),
         (
             {
                 "ASR_ENGINE": "openai_compatible",

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from entrypoints.http.form import TranscribeFields
+from entrypoints.http.form_fields import TranscribeFields
 from tests.entrypoints.http_service import Api, Server, served
 
 HOSTILE = {
@@ -94,13 +94,26 @@ def harmless(answer: httpx.Response, *, taken: bool = False) -> None:
     assert answer.json()["code"] != "internal_error"
 
 
+NOTHING = {
+    "model",
+    "languages",
+    "title",
+    "tags",
+    "known_speaker_names",
+    "known_speaker_clips",
+    "webhook_url",
+    "webhook_secret",
+}
+"""Fields that say, when they are blank, that there is none, or the configured one."""
+
+
 @pytest.mark.parametrize("field", FIELDS)
 async def test_a13_form_fields(api: Api, client: httpx.AsyncClient, field: str) -> None:
-    free = {"initial_prompt", "hotwords"}  # any readable text is a prompt
+    free = {"initial_prompt", "hotwords", "title", "tags"}  # any readable text is a prompt, or a name
     for kind, value in HOSTILE.items():
         answer = await send(client, form(field.encode(), value))
         unreadable = kind in {"nul", "lone surrogate", "invalid utf-8", "overlong", "escape", "too long"}
-        blank = kind == "blank" and field in {"model", "languages"}  # which means the default, and none
+        blank = kind == "blank" and field in NOTHING
         harmless(answer, taken=(field in free and not unreadable) or blank)
         assert api.spooled() == [], kind
 

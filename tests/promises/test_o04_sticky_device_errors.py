@@ -70,7 +70,7 @@ def test_o04_the_child_is_gone_at_once_and_the_next_call_has_a_new_one(
     engine = hosted("sticky_cuda@2; device=cuda:0")
     assert works(engine)
     (child,) = children()
-    process = engine._child._process
+    process = engine._pool.children[0]._process
     assert process is not None
     begun = time.monotonic()
     with capture_logs() as log:

@@ -47,7 +47,7 @@ def test_u14_what_is_left_is_decoded(name: str, made: dict[str, bytes], tmp_path
     content = made[name]
     for share in (0.1, 0.5, 0.9):
         facts = decoded(AvDecoder(), content[: round(len(content) * share)], tmp_path).facts
-        assert facts.decoded == pytest.approx(LASTS * 1000 * share, abs=2000)
+        assert facts.decoded == pytest.approx(LASTS * 1000 * share, abs=1500)
         notice = truncation(facts)
         assert (notice is not None) == (name in TOLD)
         if notice is not None:

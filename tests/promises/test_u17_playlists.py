@@ -3,6 +3,7 @@
 Proven twice: in the confined child, and with the confinement left out, on the whitelists alone.
 """
 
+import asyncio
 import contextlib
 import ctypes
 import os
@@ -17,11 +18,18 @@ from pathlib import Path
 import av
 import pytest
 
+from adapters.egress import Egress
+from adapters.fetching.chosen import HttpOrYtDlpFetcher
+from adapters.fetching.http import HttpFetcher
+from adapters.fetching.ytdlp import YtDlpFetcher
 from adapters.media.av import AvDecoder
 from adapters.media.decode_child import Refused, opened
+from domain.egress import EgressPolicy
 from domain.errors import MediaRejected
 from tests.contracts.media_decoder import LIMITS, VOICE, ignore
+from tests.contracts.media_fetcher import LIMITS as FETCH_LIMITS
 from tests.media_files import wav
+from tests.web import Page, Web
 
 _IN_OPEN = 0x20
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -242,3 +250,23 @@ def test_u17_a_movie_whose_sound_lies_elsewhere_gets_none(tmp_path: Path) -> Non
     with watched(sibling) as opens, av.open(str(source), options={"enable_drefs": "1"}) as unguarded:
         assert next(unguarded.decode(audio=0)).samples > 0
     assert len(opens) == 1, "the file was no lure: nothing is proven"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+async def test_u17_by_url_they_are_files_like_any_other(canary: Canary, tmp_path: Path) -> None:
+    egress = Egress(EgressPolicy.allowing(["127.0.0.2/32"]))
+    fetcher = HttpOrYtDlpFetcher(HttpFetcher(egress), YtDlpFetcher(egress))
+    headers = {"Content-Type": "application/vnd.apple.mpegurl"}
+    with Web() as web:
+        for kind, text in LURES.items():
+            folder = tmp_path / kind
+            folder.mkdir()
+            body = text.format(url=canary.address, file=folder / SIBLING, udp=canary.udp).encode()
+            web.pages[f"/{kind}.m3u8"] = Page(body, headers=headers)
+            await fetcher.fetch(f"{web.address}/{kind}.m3u8", folder / "recording", FETCH_LIMITS, ignore)
+            with pytest.raises(MediaRejected) as caught:
+                await asyncio.to_thread(AvDecoder().decode, folder / "recording", folder, LIMITS, ignore)
+            assert caught.value.reason == "not_media"
+        assert len(web.asked) == len(LURES)
+    assert canary.visits == 0

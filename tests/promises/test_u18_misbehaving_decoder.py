@@ -2,16 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from adapters.media.av import AvDecoder
-from domain.errors import ColloquyError, MediaRejected
+from adapters.media.forks import Forks
+from domain.errors import ColloquyError, EngineFailed, MediaRejected
 from domain.media import DecodeLimits
 from tests.adapters.processes import children, running, wait_until
 from tests.contracts.media_decoder import LIMITS, VOICE, decoded, ignore
@@ -31,9 +35,21 @@ ANSWER = {
 }
 
 
+_started: list[Forks] = []
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """End what a test's decoders fork from."""
+    yield
+    while _started:
+        _started.pop().close()
+
+
 def child(code: str) -> AvDecoder:
     """A decoder whose child runs `code` instead, with its job in `job`."""
-    return AvDecoder((sys.executable, "-c", f"import json, os, sys\njob = json.loads(sys.argv[1])\n{code}"))
+    _started.append(Forks("tests.promises.misbehaving", code))
+    return AvDecoder(_started[-1])
 
 
 def outcome(decoder: AvDecoder, tmp_path: Path, limits: DecodeLimits = LIMITS) -> MediaRejected:
@@ -76,6 +92,61 @@ def test_u18_the_next_recording_is_decoded(tmp_path: Path) -> None:
 )
 def test_u18_a_crash_or_a_wrong_answer_is_a_refusal(code: str, tmp_path: Path) -> None:
     assert outcome(child(code), tmp_path).reason == "decode_failed"
+
+
+def test_u18_a_child_that_was_killed_from_outside_says_nothing_of_the_recording(tmp_path: Path) -> None:
+    with pytest.raises(EngineFailed) as caught:
+        decoded(child("os.kill(os.getpid(), 9)"), wav(VOICE.samples), tmp_path, limits=LIMITS)
+    assert caught.value.reason == "worker_crashed"
+    assert list((tmp_path / "into").iterdir()) == []
+
+
+# What says which process it came from, once it has done something else.
+WHENCE = "os.write(1, json.dumps({'refused': 'decode_failed', 'detail': str(os.getppid())}).encode() + b'\\n')"
+
+
+def test_u18_a_fork_server_that_died_is_replaced(tmp_path: Path) -> None:
+    decoder = child(WHENCE)
+    before = int(outcome(decoder, tmp_path).detail)
+    assert int(outcome(decoder, tmp_path).detail) == before
+    os.kill(before, signal.SIGKILL)
+    assert int(outcome(decoder, tmp_path).detail) != before
+
+
+def test_u18_a_fork_server_that_dies_at_work_says_nothing_of_the_recording(tmp_path: Path) -> None:
+    decoder = child("import time\nos.write(1, b'{\"fraction\": 0.1}\\n')\ntime.sleep(0.5)\nos.kill(os.getppid(), 9)")
+    with pytest.raises(EngineFailed) as caught:
+        decoded(decoder, wav(VOICE.samples), tmp_path, limits=LIMITS)
+    assert caught.value.reason == "worker_crashed"
+    wait_until(lambda: children() == set(), seconds=2)
+
+
+def test_u18_after_a_crash_its_addresses_are_used_no_more(tmp_path: Path) -> None:
+    """And what was forked with the same ones before goes on undisturbed."""
+    decoder = child(
+        "import time\n"
+        "if job['source'].endswith('slow'):\n    time.sleep(2)\n"
+        f"if job['source'].endswith('crash'):\n    os.kill(os.getpid(), 11)\n{WHENCE}"
+    )
+
+    def detail(name: str) -> str:
+        (tmp_path / name).write_bytes(b"a recording")
+        with pytest.raises(MediaRejected) as caught:
+            decoder.decode(tmp_path / name, tmp_path, LIMITS, ignore)
+        return str(caught.value)
+
+    before = detail("any")
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(detail, "slow")
+        time.sleep(0.5)
+        detail("crash")
+        assert detail("any") != before
+        assert slow.result() == before
+
+
+def test_u18_a_child_that_used_up_its_time_was_not_killed_from_outside(tmp_path: Path) -> None:
+    spend = "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass"
+    assert outcome(child(spend), tmp_path).reason == "decode_failed"
 
 
 @pytest.mark.slow
@@ -135,7 +206,7 @@ def test_u18_cancelling_ends_the_child_and_is_heard_at_least_every_second(tmp_pa
 # What a child that was taken over by its input can still do. `confine` has run, as before every real decoding, and
 # the one descriptor that it leaves for the demuxer is in use, as it is by then.
 TAKEN_OVER = """
-from adapters.media.confinement import confine
+from adapters.confinement import confine
 import ctypes, errno, signal, socket, threading
 confine(memory=512 << 20, seconds=2, file_size=1 << 20)
 os.dup(0)

@@ -118,8 +118,9 @@ def test_text() -> None:
 def test_json() -> None:
     result = json.loads(rendered("json"))
     assert list(result) == [
-        "task_id", "revision", "status", "language", "model", "duration", "media", "segments", "full_text",
-        "processing_time", "speakers", "turns", "suspect_spans", "uncovered_speech", "moves", "stages", "warnings",
+        "task_id", "revision", "status", "language", "language_probability", "model", "duration", "media", "segments",
+        "full_text", "processing_time", "speakers", "turns", "suspect_spans", "uncovered_speech", "moves", "stages",
+        "warnings",
     ]  # fmt: skip
     assert result["status"] == "done"
     assert result["full_text"] == "Hello, Anna. Hello! Who's there? Me. Bye."
@@ -135,8 +136,8 @@ def test_json() -> None:
     }  # fmt: skip
     assert result["segments"][3]["speaker"] is None
     assert result["speakers"]["spk_2"] == {
-        "talk_time": 3.65, "share": 0.5935, "turns": 1, "words": 3, "words_per_minute": 49.3, "overlap_time": 0.15,
-        "longest_turn": 3.65,
+        "talk_time": 3.65, "share": 0.5935, "turns": 1, "segments": 2, "words": 3, "words_per_minute": 49.3,
+        "overlap_time": 0.15, "longest_turn": 3.65, "interruptions": 1,
     }  # fmt: skip
     assert result["turns"][1] == {"start": 1.45, "end": 5.1, "speaker": "spk_2"}
     assert result["stages"] == [

@@ -17,3 +17,5 @@ tibetan=bo turkish=tr turkmen=tk ukrainian=uk urdu=ur uzbek=uz vietnamese=vi wel
 """
 CODES = {name.replace("_", " "): code for name, _, code in (entry.partition("=") for entry in _NAMES.split())}
 """From name to code."""
+NAMES = {code: name for name, code in CODES.items()}
+"""From code to name."""

@@ -1,0 +1,26 @@
+"""The tables of what owners have used, and of quotas that are not everybody's."""
+
+from sqlalchemy import BigInteger, Column, Index, Table, Uuid
+
+from adapters.persistence.tables import UtcDateTime, metadata
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("task_id", Uuid, primary_key=True),
+    Column("owner", Uuid, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("audio_ms", BigInteger, nullable=False, server_default="0"),
+)
+Index("ix_usage_owner", usage.c.owner, usage.c.at)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("owner", Uuid, primary_key=True),
+    Column("requests", BigInteger),
+    Column("audio_minutes", BigInteger),
+    Column("bytes", BigInteger),
+    Column("tasks", BigInteger),
+)

@@ -1,0 +1,48 @@
+"""The API alone, as an async context: it accepts, answers and sweeps, and leaves the work to workers elsewhere."""
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from entrypoints.http.app import ApiDependencies
+from entrypoints.http.dependencies import api_dependencies
+from entrypoints.probe import probe
+from entrypoints.shared import join
+from entrypoints.work import lend_threads
+from infrastructure.container import Container
+from infrastructure.settings import Settings
+
+
+class Api:
+    """Has no slots and starts no engine; what the engines can do it knows without them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.container = Container(settings=settings)
+        self.spool_dir = settings.spool_dir
+        self._undo = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Wait for the database and the store.
+
+        Raises:
+            DataFolderBusy: a whole service in one process has the data folder.
+        """
+        async with AsyncExitStack() as undo:
+            lend_threads(0)
+            self.spool_dir = await join(self.container, self.settings, self.settings.spool_dir, undo)
+            self._undo = undo.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of everything."""
+        await self._undo.aclose()
+
+    def api(self) -> ApiDependencies:
+        """The use cases that the HTTP API drives."""
+        return api_dependencies(self.container, self._probe)
+
+    async def _probe(self) -> dict[str, str]:
+        return await probe(self.container, self.settings)

@@ -1,0 +1,27 @@
+"""Running one use case from the command line, beside a service that may be running."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from infrastructure.container import Container
+from infrastructure.log_config import configure_logging
+from infrastructure.settings import Log, Settings
+from infrastructure.startup import prepare
+
+T = TypeVar("T")
+
+
+def beside(settings: Settings, use: Callable[[Container], Awaitable[T]]) -> T:
+    """Return what `use` gives; the database is brought up to date before, and left after."""
+    configure_logging(Log(level="error"))
+    container = Container(settings=settings)
+
+    async def run() -> T:
+        await asyncio.to_thread(prepare, settings)
+        try:
+            return await use(container)
+        finally:
+            await container.database().dispose()
+
+    return asyncio.run(run())

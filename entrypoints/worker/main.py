@@ -1,0 +1,94 @@
+"""`colloquy worker`: takes tasks from the database, woken by the broker; it serves nobody, and keeps nothing.
+
+Any number may run, on any number of machines. One that ends gives its tasks back; one that is killed loses its leases.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from application.ports.queue import Job
+from entrypoints.couriers import Couriers
+from entrypoints.shared import join
+from entrypoints.work import Slots, lend_threads
+from entrypoints.worker.listening import Listening
+from infrastructure.broker import make_broker, own_queues
+from infrastructure.container import Container
+from infrastructure.settings import Settings
+
+_log = structlog.get_logger()
+
+
+class WorkerProcess:
+    """Works on tasks, as an async context; leaving it gives running tasks back, unharmed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.container = Container(settings=settings)
+        self._undo = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Wait for the database, then start working; a broker is not waited for.
+
+        Raises:
+            DataFolderBusy: a whole service in one process has the data folder.
+        """
+        async with AsyncExitStack() as undo:
+            lend_threads(self.settings.max.workers)
+            own = await join(self.container, self.settings, self.settings.work_dir, undo)
+            self.container.work_dir.override(own)
+            hosts, bell = self.container.hosts(), self.container.bell()
+            undo.push_async_callback(asyncio.to_thread, hosts.close)
+            starting = asyncio.create_task(asyncio.to_thread(hosts.start))
+            undo.push_async_callback(asyncio.wait, [starting])
+            couriers = Couriers(self.container.deliver_webhook(), partial(bell.next, Job.DELIVER_WEBHOOK))
+            undo.push_async_callback(couriers.stop)
+            couriers.start()
+            slots = Slots(self.container.process_task(), bell.next, self.settings.max.workers, worked=couriers.wake)
+            undo.push_async_callback(slots.stop)
+            slots.start()
+            if self.settings.broker_url:
+                broker = make_broker(self.settings, accepts=slots.free)
+                queues = own_queues(self.settings)
+                listening = Listening(broker, queues, bell.enqueue, prefetch=self.settings.max.workers)
+                undo.push_async_callback(asyncio.to_thread, listening.stop)
+                listening.start()
+            self._undo = undo.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Claim nothing any more, release what runs, end the engines' processes, let go of everything."""
+        self.container.process_task().stop()
+        await self._undo.aclose()
+
+
+async def work(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; a second one ends the process at once."""
+    main = asyncio.current_task()
+    assert main is not None  # noqa: S101 - inside a coroutine there is one
+    signals: list[int] = []
+
+    def stop(number: int) -> None:
+        if signals:
+            os._exit(128 + number)
+        signals.append(number)
+        _log.info("worker_stopping", signal=signal.Signals(number).name)
+        main.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with WorkerProcess(settings) as worker:
+            _log.info("worker_ready", slots=settings.max.workers, device_class=settings.worker.device_class,
+                      asr=worker.container.asr_choice().engine)  # fmt: skip
+            await asyncio.Event().wait()
+    _log.info("worker_stopped")

@@ -1,0 +1,12 @@
+"""The audit log."""
+
+revision = "0012"
+down_revision = "0011"
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -7,7 +7,6 @@ import wave
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 from pyannote.core import Annotation, Segment
@@ -215,13 +214,16 @@ def test_blocks_of_a_long_recording_agree_on_who_is_who(tmp_path: Path) -> None:
     assert agreement(blocked.exclusive, lines) >= 0.85
 
 
-@pytest.mark.timeout(90)  # librosa compiles itself when it is first used
 def test_cepstra_are_those_of_librosa() -> None:
-    sound = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    """Against what librosa 0.11 made of this noise, which takes half a minute to compile itself:
+
     bands = librosa.feature.melspectrogram(y=sound, sr=16_000, n_fft=512, win_length=400, hop_length=160, n_mels=40)
-    theirs = librosa.feature.mfcc(S=librosa.power_to_db(bands, top_db=None), n_mfcc=COEFFICIENTS + 1)[1:].T
+    librosa.feature.mfcc(S=librosa.power_to_db(bands, top_db=None), n_mfcc=20)[1:].T
+    """
+    theirs = np.load(Path(__file__).parent.parent / "data" / "cepstra.npy")
+    sound = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     ours, level = cepstra(np.pad(sound, MARGIN))
-    assert ours.shape == theirs.shape
+    assert ours.shape == theirs.shape == (len(ours), COEFFICIENTS)
     assert level.shape == (len(ours),)
     np.testing.assert_allclose(ours, theirs, atol=1e-2)
 
@@ -263,11 +265,11 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     once = Path(told.audio.path).read_bytes()
     edges = [str(edge) for span in told.speech for edge in (span.start, span.end)]
     peaks = []
-    for rounds in (1, 5):
+    for rounds in (1, 3):
         (tmp_path / "long").write_bytes(once * rounds)
         place = [str(tmp_path / "long"), str(rounds), str(told.audio.duration)]
         peaks.append(int(subprocess.check_output([sys.executable, "-c", _PEAK, *place, *edges], text=True)) / 1024)
-    assert peaks[1] - peaks[0] <= 20, "MB for 40 further minutes"
+    assert peaks[1] - peaks[0] <= 12, "MB for 20 further minutes"
     assert peaks[1] <= 400
 
 

@@ -13,10 +13,19 @@ def prepare(settings: Settings) -> None:
     """Make the folders, for this user alone, and bring the database up to date; safe at every start, in any process.
 
     Raises:
-        DatabaseUnavailable: its server does not answer, or lets nobody in.
+        DatabaseUnavailable: as `prepare_database`.
     """
     for folder in (settings.data, settings.blob_dir, settings.spool_dir, settings.resumable_dir, settings.work_dir):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    prepare_database(settings)
+
+
+def prepare_database(settings: Settings) -> None:
+    """Bring the database up to date, and touch nothing else.
+
+    Raises:
+        DatabaseUnavailable: its server does not answer, or lets nobody in.
+    """
     try:
         migrate(settings.sql_url)
     except OperationalError as error:

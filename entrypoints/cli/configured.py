@@ -11,6 +11,7 @@ class Exit:
 
     FAILED = 1
     BAD_SETTINGS = 78
+    UNREACHABLE = 75
     MEDIA_REJECTED = 3
     ENGINE_MISSING = 4
     INTERRUPTED = 130

@@ -114,6 +114,24 @@ def worker() -> None:
     raise typer.Exit(run_worker(_settings()))
 
 
+@app.command()
+def sweeper() -> None:
+    """Sweep and do the chores of a service whose API and workers run elsewhere."""
+    from entrypoints.cli.sweeper import run_sweeper
+
+    raise typer.Exit(run_sweeper(_settings()))
+
+
+@app.command()
+def migrate(
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a database that does not answer.")] = 60,
+) -> None:
+    """Bring the database up to date, and end."""
+    from entrypoints.cli.migrate import run_migrations
+
+    raise typer.Exit(run_migrations(_settings(), wait_seconds=wait))
+
+
 app.command()(bench)
 
 

@@ -4,26 +4,20 @@ Any number may run, on any number of machines. One that ends gives its tasks bac
 """
 
 import asyncio
-import contextlib
-import os
-import signal
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from application.ports.queue import Job
 from entrypoints.couriers import Couriers
+from entrypoints.lifetime import live
 from entrypoints.shared import join
 from entrypoints.work import Slots, lend_threads
 from entrypoints.worker.listening import Listening
 from infrastructure.broker import make_broker, own_queues
 from infrastructure.container import Container
 from infrastructure.settings import Settings
-
-_log = structlog.get_logger()
 
 
 class WorkerProcess:
@@ -73,22 +67,12 @@ class WorkerProcess:
 
 async def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; a second one ends the process at once."""
-    main = asyncio.current_task()
-    assert main is not None  # noqa: S101 - inside a coroutine there is one
-    signals: list[int] = []
-
-    def stop(number: int) -> None:
-        if signals:
-            os._exit(128 + number)
-        signals.append(number)
-        _log.info("worker_stopping", signal=signal.Signals(number).name)
-        main.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    with contextlib.suppress(asyncio.CancelledError):
-        async with WorkerProcess(settings) as worker:
-            _log.info("worker_ready", slots=settings.max.workers, device_class=settings.worker.device_class,
-                      asr=worker.container.asr_choice().engine)  # fmt: skip
-            await asyncio.Event().wait()
-    _log.info("worker_stopped")
+    await live(
+        WorkerProcess(settings),
+        "worker",
+        lambda worker: {
+            "slots": settings.max.workers,
+            "device_class": settings.worker.device_class,
+            "asr": worker.container.asr_choice().engine,
+        },
+    )

@@ -20,11 +20,17 @@ _log = structlog.get_logger()
 
 
 class Couriers:
-    """Claims and sends what is due for as long as it runs; `bell` returns when something may be."""
+    """Claims and sends what is due for as long as it runs; `bell` returns when something may be.
 
-    def __init__(self, deliver: DeliverWebhook, bell: Callable[[], Awaitable[object]]) -> None:
+    Without it, it looks after `poll_seconds`.
+    """
+
+    def __init__(
+        self, deliver: DeliverWebhook, bell: Callable[[], Awaitable[object]], *, poll_seconds: float = POLL_SECONDS
+    ) -> None:
         self._deliver = deliver
         self._bell = bell
+        self._poll_seconds = poll_seconds
         self._under_way: dict[asyncio.Task[None], EndpointId] = {}
         self._woken = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
@@ -80,7 +86,7 @@ class Couriers:
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(POLL_SECONDS * random.uniform(0.7, 1.0)):  # noqa: S311 - not a secret
+            async with asyncio.timeout(self._poll_seconds * random.uniform(0.7, 1.0)):  # noqa: S311 - not a secret
                 await self._woken.wait()
         except TimeoutError:
             pass

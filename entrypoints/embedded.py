@@ -13,7 +13,7 @@ from application.ports.queue import Job
 from entrypoints.couriers import Couriers
 from entrypoints.http.app import ApiDependencies
 from entrypoints.http.dependencies import api_dependencies
-from entrypoints.probe import probe
+from entrypoints.probe import OK, Probe
 from entrypoints.work import Slots, lend_threads, sweep_regularly
 from infrastructure.container import Container
 from infrastructure.folders import hold_data_folder
@@ -30,6 +30,8 @@ class Embedded:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.container = Container(settings=settings)
+        self.probe = Probe(self.container, settings, works=True, own=self._own_parts)
+        self.beats: Beating
         self.spool_dir = settings.spool_dir
         self._lock: IO[bytes] | None = None
         self._slots: Slots
@@ -52,11 +54,14 @@ class Embedded:
         self._background.append(asyncio.create_task(asyncio.to_thread(self.container.hosts().start)))
         await self.container.sweep()(alone=self.settings.alone)
         bell = self.container.bell()
-        self._couriers = Couriers(self.container.deliver_webhook(), partial(bell.next, Job.DELIVER_WEBHOOK))
+        poll_seconds = self.settings.worker.poll_seconds
+        ring = partial(bell.next, Job.DELIVER_WEBHOOK)
+        self._couriers = Couriers(self.container.deliver_webhook(), ring, poll_seconds=poll_seconds)
         self._couriers.start()
         self._slots = Slots(
-            self.container.process_task(), bell.next, self.settings.max.workers, worked=self._couriers.wake
-        )
+            self.container.process_task(), bell.next, self.settings.max.workers, worked=self._couriers.wake,
+            poll_seconds=poll_seconds,
+        )  # fmt: skip
         self._slots.start()
         self._background.append(asyncio.create_task(sweep_regularly(self.container.sweep(), self.container.chores())))
         return self
@@ -79,12 +84,10 @@ class Embedded:
 
     def api(self) -> ApiDependencies:
         """The use cases that the HTTP API drives."""
-        return api_dependencies(self.container, self._probe)
+        return api_dependencies(self.container, self.probe)
 
-    async def _probe(self) -> dict[str, str]:
-        out = self.container.devices().out_of_service()
+    def _own_parts(self) -> dict[str, str]:
         return {
-            "workers": "ok" if self._slots.running else "stopped",
-            "devices": f"out of service: {', '.join(out)}" if out else "ok",
-            **await probe(self.container, self.settings),
+            "workers": OK if self._slots and self._slots.running else "stopped",
+            "devices": device_state(self.container),
         }

@@ -19,8 +19,10 @@ _PARTIAL = timedelta(days=1)
 """No upload takes longer than this, so what is older was left by a crash."""
 
 
-async def join(container: Container, settings: Settings, own: Path, undo: AsyncExitStack) -> Path:
-    """Take a folder of this process's own in `own`, wait for the database and the store, and sweep from then on.
+async def join(
+    container: Container, settings: Settings, own: Path, undo: AsyncExitStack, *, sweeps: bool = True
+) -> Path:
+    """Take a folder of this process's own in `own`, wait for the database and the store; with `sweeps`, sweep then.
 
     Leaving `undo` takes everything back, in the other order.
 
@@ -42,9 +44,10 @@ async def join(container: Container, settings: Settings, own: Path, undo: AsyncE
     undo.push_async_callback(container.rate_limiter().close)
     undo.push_async_callback(container.queue().close)
     await container.blobs().sweep_partial(_PARTIAL)
-    sweeping = asyncio.create_task(sweep_regularly(container.sweep(), container.chores()))
-    undo.push_async_callback(asyncio.wait, [sweeping])
-    undo.callback(sweeping.cancel)
+    if sweeps:
+        sweeping = asyncio.create_task(sweep_regularly(container.sweep(), container.chores()))
+        undo.push_async_callback(asyncio.wait, [sweeping])
+        undo.callback(sweeping.cancel)
     tidying = asyncio.create_task(_tidy(folder))
     undo.push_async_callback(asyncio.wait, [tidying])
     undo.callback(tidying.cancel)

@@ -31,16 +31,23 @@ _log = structlog.get_logger()
 class Slots:
     """Works on up to `count` tasks at once in this event loop; `bell` returns when it rings, and for whom.
 
-    `worked` is called after each attempt.
+    `worked` is called after each attempt; an idle slot that hears no bell asks after `poll_seconds` at the latest.
     """
 
     def __init__(
-        self, process: ProcessTask, bell: Bell, count: int, worked: Callable[[], object] = lambda: None
+        self,
+        process: ProcessTask,
+        bell: Bell,
+        count: int,
+        worked: Callable[[], object] = lambda: None,
+        *,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._process = process
         self._bell = bell
         self._count = count
         self._worked = worked
+        self._poll_seconds = poll_seconds
         self._running: list[asyncio.Task[None]] = []
         self._failing = False
 
@@ -90,7 +97,7 @@ class Slots:
     async def _wait(self) -> UUID | None:
         """Wait for a bell, or for the time to ask without one; workers that started together drift apart."""
         try:
-            async with asyncio.timeout(POLL_SECONDS * random.uniform(0.7, 1.0)):  # noqa: S311 - not a secret
+            async with asyncio.timeout(self._poll_seconds * random.uniform(0.7, 1.0)):  # noqa: S311 - not a secret
                 _, subject = await self._bell()
         except TimeoutError:
             return None

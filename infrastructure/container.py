@@ -111,7 +111,7 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(Uuid7Factory)
 
-    database = providers.Singleton(connect, settings.provided.sql_url)
+    database = providers.Singleton(connect, settings.provided.sql_url, settings.provided.database)
     new_uow = providers.Factory(SqlUnitOfWork, database)
     look = providers.Factory(SqlUnitOfWork, providers.Singleton(looking, database))
     blobs = providers.Singleton(make_blob_store, settings)

@@ -5,14 +5,18 @@ checkpoints in turn. Two writers could only wait for each other, and before SQLi
 another connection's write can corrupt the file (https://www.sqlite.org/wal.html#walresetbug).
 """
 
+import asyncio
 import os
 import sqlite3
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import structlog
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from infrastructure.database_settings import DatabaseSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _SAFE_SQLITE = (3, 51, 3)
@@ -40,17 +44,17 @@ _POSTGRES = {
     "keepalives_idle": 5,  # seconds; the same for who waits for one
     "keepalives_interval": 5,
 }
-_CONNECTIONS, _OVERFLOW = 5, 10
-"""A process's connections that stay, and more for a rush: a transaction lasts milliseconds. Fifteen times the processes
-must stay below the server's `max_connections`, which is 100 by default."""
 _MIGRATION_LOCK = 0x0C011081
 """Any number, as long as it is the same in all processes."""
 _LOOKING = "looking"
+_USUAL = DatabaseSettings()
 _log = structlog.get_logger()
 
 
-def connect(url: str) -> AsyncEngine:
+def connect(url: str, limits: DatabaseSettings = _USUAL) -> AsyncEngine:
     """Return the engine for the units of work of this process and event loop; `await engine.dispose()` ends it.
+
+    `limits` are PostgreSQL's alone: SQLite has one connection.
 
     Raises:
         ValueError: neither PostgreSQL's URL nor that of an SQLite file.
@@ -58,11 +62,11 @@ def connect(url: str) -> AsyncEngine:
     if _is_postgres(url):
         from infrastructure.postgres import STATEMENT_SECONDS, ImpatientConnection  # noqa: PLC0415 - SQLite needs none
 
-        limits = f"{_POSTGRES['options']} -c statement_timeout={STATEMENT_SECONDS}s"
-        impatient = _POSTGRES | {"options": limits, "async_creator_fn": ImpatientConnection.connect}
+        options = f"{_POSTGRES['options']} -c statement_timeout={STATEMENT_SECONDS}s"
+        impatient = _POSTGRES | {"options": options, "async_creator_fn": ImpatientConnection.connect}
         return create_async_engine(
-            url, connect_args=impatient, hide_parameters=True, pool_size=_CONNECTIONS, max_overflow=_OVERFLOW,
-            pool_timeout=10, pool_pre_ping=True, pool_recycle=1800,
+            url, connect_args=impatient, hide_parameters=True, pool_size=limits.connections,
+            max_overflow=limits.overflow, pool_timeout=10, pool_pre_ping=True, pool_recycle=1800,
         )  # fmt: skip
     target = _sqlite_file(url)
     if sqlite3.sqlite_version_info < _SAFE_SQLITE:
@@ -138,6 +142,23 @@ def migrate(url: str) -> None:
                 command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+async def pending_migrations(engine: AsyncEngine) -> bool:
+    """Whether the tables are older than this release's; those of a newer one are as good."""
+    async with looking(engine).connect() as connection:
+        found = set((await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars())
+    heads, known = await asyncio.to_thread(_revisions)
+    return found != heads and found <= known
+
+
+@cache
+def _revisions() -> tuple[frozenset[str], frozenset[str]]:
+    """Name this release's last revisions, and all that it knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as above
+
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    return frozenset(scripts.get_heads()), frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def blocking_engine(url: str) -> Engine:

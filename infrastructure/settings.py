@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 
 from domain.task import Retention
 from infrastructure.access_settings import Auth, is_loopback
+from infrastructure.database_settings import DatabaseSettings
 from infrastructure.engine_settings import Asr, DiarizationSettings, Engines, Models
 from infrastructure.limit_settings import QuotaSettings, RateSettings
 
@@ -116,6 +117,22 @@ class Worker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="All classes of workers, separated by commas; each is rung for every task, the first takes it.",
         ),
     ] = "cpu"
+    # A question costs the database a millisecond; a thousand workers that ask every second are all it can answer.
+    poll_seconds: Annotated[
+        float,
+        Meta(
+            ge=0.1, le=300,
+            description="How often each idle slot asks the database for work that no bell told it of; more for "
+            "hundreds of workers.",
+        ),
+    ] = 1.0  # fmt: skip
+    sweeps: Annotated[
+        bool,
+        Meta(
+            description="Whether a worker sweeps too; `false` for hundreds of them, beside `colloquy sweeper` or "
+            "`colloquy serve`."
+        ),
+    ] = True
 
 
 class Keep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -242,6 +259,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "no"
     auth: Auth = field(default_factory=Auth)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
     s3: S3 = field(default_factory=S3)
     api: Api = field(default_factory=Api)
     max: Limits = field(default_factory=Limits)
@@ -319,6 +337,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def work_dir(self) -> Path:
         """Where recordings are decoded to."""
         return self.data / "work"
+
+    @property
+    def pulse_dir(self) -> Path:
+        """Where the processes of this machine give their signs of life."""
+        return self.data / "pulse"
 
     @property
     def alone(self) -> bool:

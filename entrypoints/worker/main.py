@@ -36,16 +36,23 @@ class WorkerProcess:
         """
         async with AsyncExitStack() as undo:
             lend_threads(self.settings.max.workers)
-            own = await join(self.container, self.settings, self.settings.work_dir, undo)
+            own = await join(
+                self.container, self.settings, self.settings.work_dir, undo, sweeps=self.settings.worker.sweeps
+            )
             self.container.work_dir.override(own)
             hosts, bell = self.container.hosts(), self.container.bell()
             undo.push_async_callback(asyncio.to_thread, hosts.close)
             starting = asyncio.create_task(asyncio.to_thread(hosts.start))
             undo.push_async_callback(asyncio.wait, [starting])
-            couriers = Couriers(self.container.deliver_webhook(), partial(bell.next, Job.DELIVER_WEBHOOK))
+            poll_seconds = self.settings.worker.poll_seconds
+            ring = partial(bell.next, Job.DELIVER_WEBHOOK)
+            couriers = Couriers(self.container.deliver_webhook(), ring, poll_seconds=poll_seconds)
             undo.push_async_callback(couriers.stop)
             couriers.start()
-            slots = Slots(self.container.process_task(), bell.next, self.settings.max.workers, worked=couriers.wake)
+            slots = Slots(
+                self.container.process_task(), bell.next, self.settings.max.workers, worked=couriers.wake,
+                poll_seconds=poll_seconds,
+            )  # fmt: skip
             undo.push_async_callback(slots.stop)
             slots.start()
             if self.settings.broker_url:

@@ -4,9 +4,10 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from entrypoints.beating import Beating, beating
 from entrypoints.http.app import ApiDependencies
 from entrypoints.http.dependencies import api_dependencies
-from entrypoints.probe import probe
+from entrypoints.probe import Probe
 from entrypoints.shared import join
 from entrypoints.work import lend_threads
 from infrastructure.container import Container
@@ -20,6 +21,8 @@ class Api:
         self.settings = settings
         self.container = Container(settings=settings)
         self.spool_dir = settings.spool_dir
+        self.probe = Probe(self.container, settings, works=False)
+        self.beats: Beating
         self._undo = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -30,6 +33,7 @@ class Api:
         """
         async with AsyncExitStack() as undo:
             lend_threads(0)
+            self.beats = await undo.enter_async_context(beating(self.settings, "api", self.probe))
             self.spool_dir = await join(self.container, self.settings, self.settings.spool_dir, undo)
             self._undo = undo.pop_all()
         return self
@@ -42,7 +46,4 @@ class Api:
 
     def api(self) -> ApiDependencies:
         """The use cases that the HTTP API drives."""
-        return api_dependencies(self.container, self._probe)
-
-    async def _probe(self) -> dict[str, str]:
-        return await probe(self.container, self.settings)
+        return api_dependencies(self.container, self.probe)

@@ -4,12 +4,14 @@ It holds the data folder by a lock, so a second process on the same folder is re
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import IO, Self
 
 from application.ports.queue import Job
+from entrypoints.beating import Beating, beating
 from entrypoints.couriers import Couriers
 from entrypoints.http.app import ApiDependencies
 from entrypoints.http.dependencies import api_dependencies
@@ -31,8 +33,9 @@ class Embedded:
         self.settings = settings
         self.container = Container(settings=settings)
         self.probe = Probe(self.container, settings, works=True, own=self._own_parts)
-        self.beats: Beating
         self.spool_dir = settings.spool_dir
+        self.beats: Beating
+        self._undo = AsyncExitStack()
         self._lock: IO[bytes] | None = None
         self._slots: Slots
         self._couriers: Couriers
@@ -64,6 +67,7 @@ class Embedded:
         )  # fmt: skip
         self._slots.start()
         self._background.append(asyncio.create_task(sweep_regularly(self.container.sweep(), self.container.chores())))
+        self.beats = await self._undo.enter_async_context(beating(self.settings, "service", self.probe))
         return self
 
     async def __aexit__(
@@ -76,6 +80,7 @@ class Embedded:
         await self._couriers.stop()
         await asyncio.gather(*self._background, return_exceptions=True)
         await asyncio.to_thread(self.container.hosts().close)
+        await self._undo.aclose()
         await self.container.events().close()
         await self.container.rate_limiter().close()
         await self.container.database().dispose()
@@ -87,7 +92,4 @@ class Embedded:
         return api_dependencies(self.container, self.probe)
 
     def _own_parts(self) -> dict[str, str]:
-        return {
-            "workers": OK if self._slots and self._slots.running else "stopped",
-            "devices": device_state(self.container),
-        }
+        return {"workers": OK if self._slots.running else "stopped"}

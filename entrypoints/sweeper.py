@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from entrypoints.beating import beating
 from entrypoints.lifetime import live
+from entrypoints.probe import Probe
 from entrypoints.shared import join
 from entrypoints.work import SWEEP_SECONDS, lend_threads
 from infrastructure.container import Container
@@ -20,6 +22,7 @@ class SweeperProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.container = Container(settings=settings)
+        self.probe = Probe(self.container, settings, works=False)
         self._undo = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -30,6 +33,7 @@ class SweeperProcess:
         """
         async with AsyncExitStack() as undo:
             lend_threads(0)
+            await undo.enter_async_context(beating(self.settings, "sweeper", self.probe))
             await join(self.container, self.settings, self.settings.work_dir, undo)
             self._undo = undo.pop_all()
         return self

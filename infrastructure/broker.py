@@ -31,7 +31,7 @@ def make_queue(settings: Settings, bell: InProcessQueue) -> TaskQueue:
     if not settings.broker_url:
         return bell
     broker = make_broker(settings)
-    return DramatiqQueue(broker, settings.worker.device_classes.split(","), tend=broker.tend)
+    return DramatiqQueue(broker, settings.worker.device_classes.split(","), tend=broker.tend, ask=broker.ask)
 
 
 def own_queues(settings: Settings) -> dict[Job, str]:

@@ -3,8 +3,10 @@
 import importlib.util
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from adapters.asr import sherpa_models
 from adapters.asr.weights import MODELS, find_weights
 from adapters.diarization import sherpa
 from adapters.diarization.executor.exported import find_exported
@@ -101,6 +103,24 @@ def absent_models(asr: Choice, present: Collection[str]) -> dict[str, str]:
     else:
         why = f"{asr.engine} is in use because {asr.reason}"
     return {name: why for name in MODELS if name not in present}
+
+
+def missing_models(settings: Settings) -> list[str]:
+    """Name the models of engines that were named, so never replaced, that are not here and may not be fetched."""
+    if settings.models.download:
+        return []
+    asr, diarization, folder = settings.asr, settings.diarization, settings.models_dir
+    wanted = {
+        "faster_whisper": (asr.model, lambda: find_weights(asr.model, folder)),
+        "sherpa_onnx": (asr.sherpa_model, lambda: sherpa_models.find_model(asr.sherpa_model, folder)),
+    }
+    told = {
+        "pyannote": (diarization.model, lambda: find_pipeline(diarization.model, folder)),
+        "pyannote_onnx": (diarization.model, lambda: find_exported(diarization.model, folder)),
+        "sherpa_onnx": (diarization.sherpa_model, lambda: sherpa.find_networks(diarization.sherpa_model, folder)),
+    }
+    named = [engines[name] for engines, name in ((wanted, asr.engine), (told, diarization.engine)) if name in engines]
+    return [Path(model).name for model, find in named if not find()]
 
 
 def hub_is_there(settings: Settings) -> bool:

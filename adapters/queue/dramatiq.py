@@ -40,7 +40,7 @@ def queue_name(job: Job, device_class: str) -> str:
 class DramatiqQueue(TaskQueue):
     """Rings on every device class's queue, over a broker of its own.
 
-    `tend` is called now and then by the ringing thread while it is idle.
+    `tend` is called now and then by the ringing thread while it is idle; `ask` raises where the broker does not answer.
     """
 
     def __init__(
@@ -49,11 +49,13 @@ class DramatiqQueue(TaskQueue):
         device_classes: Sequence[str],
         *,
         tend: Callable[[], object] = lambda: None,
+        ask: Callable[[], object] = lambda: None,
         capacity: int = CAPACITY,
     ) -> None:
         self._broker = broker
         self._classes = device_classes
         self._tend = tend
+        self._ask = ask
         self._capacity = capacity
         self._waiting: dict[tuple[Job, UUID], float] = {}
         self._changed = threading.Condition()
@@ -69,6 +71,14 @@ class DramatiqQueue(TaskQueue):
                 self._thread = threading.Thread(target=self._ring_on, name="doorbell", daemon=True)
                 self._thread.start()
             self._changed.notify()
+
+    async def answers(self) -> bool:
+        """Ask the broker, apart from what rings."""
+        try:
+            await asyncio.to_thread(self._ask)
+        except Exception:  # noqa: BLE001 - as below
+            return False
+        return True
 
     async def close(self) -> None:
         """Ring what waits, if the broker takes it soon, and end the thread."""

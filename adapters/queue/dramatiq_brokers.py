@@ -156,6 +156,10 @@ class RedisDoorbell(RedisBroker):
     def tend(self) -> None:
         """Nothing needs it: connections are looked at before they are used."""
 
+    def ask(self) -> None:
+        """Raise where the server does not answer."""
+        self.client.ping()
+
     def close(self) -> None:
         """Let go of the server."""
         self.client.close()
@@ -228,6 +232,10 @@ class RabbitmqDoorbell(RabbitmqBroker):
         """Answer the server's heartbeats on the calling thread's connection, if it has one."""
         if getattr(self.state, "connection", None) is not None:
             self.connection.process_data_events(time_limit=0)
+
+    def ask(self) -> None:
+        """Raise where the server lets nobody in; over a connection of its own, for each thread has one."""
+        pika.BlockingConnection(self.parameters).close()
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Hear what rings, gated."""

@@ -21,5 +21,9 @@ class TaskQueue(Protocol):
         """Ask that `job` be done for `subject` soon; call it after the commit. Losing or repeating it harms nothing."""
 
     @abstractmethod
+    async def answers(self) -> bool:
+        """Whether a ring would go out now; whoever asks waits for seconds at most, and is told of no error."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Let go of whatever rings; what has not rung by then may never."""

@@ -166,6 +166,17 @@ def reconcile(
 
 
 @app.command()
+def health(
+    ready: Annotated[bool, typer.Option("--ready", help="Whether they can do their work, not only whether they live.")]
+    = False,
+) -> None:
+    """Say how the processes on this machine are; non-zero when one is unwell, or none runs."""
+    from entrypoints.cli.health import report
+
+    raise typer.Exit(report(_settings(), ready=ready))
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, which engines will run, and how to mend what is missing."""
     from entrypoints.cli.doctor import examine

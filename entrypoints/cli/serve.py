@@ -65,6 +65,7 @@ async def _greet(service: Api | Embedded, server: uvicorn.Server, listener: sock
         await asyncio.sleep(0.01)
     host, port = listener.getsockname()[:2]
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    service.beats.url = base
     _log.info("ready", url=base, docs=f"{base}/docs", asr=service.container.asr_choice().engine,
               diarization=service.container.diarizer_choice().engine)  # fmt: skip
     keys = service.container.manage_api_keys()

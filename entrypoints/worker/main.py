@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import Self
 
 from application.ports.queue import Job
+from entrypoints.beating import beating
 from entrypoints.couriers import Couriers
 from entrypoints.lifetime import live
+from entrypoints.probe import OK, Probe
 from entrypoints.shared import join
 from entrypoints.work import Slots, lend_threads
 from entrypoints.worker.listening import Listening
@@ -26,6 +28,8 @@ class WorkerProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.container = Container(settings=settings)
+        self.probe = Probe(self.container, settings, works=True, own=self._own_parts)
+        self._slots: Slots | None = None
         self._undo = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -36,6 +40,7 @@ class WorkerProcess:
         """
         async with AsyncExitStack() as undo:
             lend_threads(self.settings.max.workers)
+            await undo.enter_async_context(beating(self.settings, "worker", self.probe))
             own = await join(
                 self.container, self.settings, self.settings.work_dir, undo, sweeps=self.settings.worker.sweeps
             )
@@ -55,6 +60,7 @@ class WorkerProcess:
             )  # fmt: skip
             undo.push_async_callback(slots.stop)
             slots.start()
+            self._slots = slots
             if self.settings.broker_url:
                 broker = make_broker(self.settings, accepts=slots.free)
                 queues = own_queues(self.settings)
@@ -70,6 +76,11 @@ class WorkerProcess:
         """Claim nothing any more, release what runs, end the engines' processes, let go of everything."""
         self.container.process_task().stop()
         await self._undo.aclose()
+
+    def _own_parts(self) -> dict[str, str]:
+        if self._slots is None:
+            return {"workers": "starting"}
+        return {"workers": OK if self._slots.running else "stopped"}
 
 
 async def work(settings: Settings) -> None:

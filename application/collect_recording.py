@@ -12,6 +12,7 @@ from application.ports.blobs import BlobStore
 from application.ports.media_fetch import MediaFetcher
 from application.ports.persistence import NewUnitOfWork
 from application.rendering.plain import one_line
+from application.secret_urls import SecretUrls
 from domain.errors import LeaseLost
 from domain.fetching import FetchedMedia, FetchLimits
 from domain.labels import MAX_TITLE
@@ -37,18 +38,21 @@ class CollectRecording:
         fetcher: MediaFetcher,
         work_dir: Path,
         limits: FetchLimits,
+        urls: SecretUrls,
     ) -> None:
         self._new_uow = new_uow
         self._blobs = blobs
         self._fetcher = fetcher
         self._work_dir = work_dir
         self._limits = limits
+        self._urls = urls
 
     async def __call__(self, hold: Hold) -> None:
         """Fetch it, store it, and note what its site says of it.
 
         Raises:
             UrlNotAllowed, MediaRejected, FetchFailed, FetchUnavailable: it cannot be had.
+            NotConfigured: as `SecretUrls.open`.
             StorageFull: there is no room for it.
             Interrupted, LeaseLost: the work was stopped.
         """
@@ -58,8 +62,8 @@ class CollectRecording:
         folder = self._work_dir / f"{hold.id}.{hold.token}.fetch"
         await asyncio.to_thread(_fresh_folder, folder)
         try:
-            path = folder / "recording"
-            fetching = self._fetcher.fetch(hold.task.media.url, path, self._limits, hold.sink(Phase.DOWNLOADING))
+            path, url = folder / "recording", self._urls.open(hold.task.media.url)
+            fetching = self._fetcher.fetch(url, path, self._limits, hold.sink(Phase.DOWNLOADING))
             await self._keep(hold, path, await _watched(hold, fetching))
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

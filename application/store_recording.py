@@ -7,6 +7,7 @@ from uuid import UUID
 from application.ports.blobs import BlobStore
 from application.query_clips import QueryClips
 from application.rendering.plain import one_line
+from application.secret_urls import SecretUrls
 from application.stage_upload import StageUpload
 from application.submission import Media, Submission
 from domain.clip import ClipId, ClipMedia
@@ -22,11 +23,14 @@ class StoreRecording:
     What a URL names is fetched when the task is worked on; here the URL itself is judged, as far as it tells by itself.
     """
 
-    def __init__(self, *, blobs: BlobStore, stage: StageUpload, clips: QueryClips, egress: EgressPolicy) -> None:
+    def __init__(
+        self, *, blobs: BlobStore, stage: StageUpload, clips: QueryClips, egress: EgressPolicy, urls: SecretUrls
+    ) -> None:
         self._blobs = blobs
         self._stage = stage
         self._clips = clips
         self._egress = egress
+        self._urls = urls
 
     async def look_for_voices(self, submission: Submission) -> None:
         """Refuse known speakers of whom there is no sample.
@@ -48,6 +52,7 @@ class StoreRecording:
             UploadRefused, MediaRejected: as `StageUpload.take`.
             ClipNotFound: there is no such clip.
             UrlNotAllowed: no request may go where the URL leads.
+            NotConfigured: as `SecretUrls.seal`.
         """
         if isinstance(media, ClipMedia):
             return (await self._clips.one(submission.owner, media.id)).clip.source
@@ -59,7 +64,7 @@ class StoreRecording:
                 filename=submission.filename or one_line(unquote(urlsplit(url).path.rpartition("/")[2])),
                 size=0,
                 sha256="",
-                url=url,
+                url=self._urls.seal(url),
                 source_url=masked(url),
             )
         if isinstance(media, UUID):

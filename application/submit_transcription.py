@@ -15,6 +15,7 @@ from application.ports.queue import Job, TaskQueue
 from application.ports.system import IdFactory
 from application.query_clips import QueryClips
 from application.reuse_task import ReuseTask
+from application.secret_urls import SecretUrls
 from application.stage_upload import StageUpload
 from application.store_recording import StoreRecording
 from application.submission import Media, Receipt, Submission
@@ -49,6 +50,7 @@ class SubmitTranscription:
         diarizer: DiarizationEngine,
         absent_models: Mapping[str, str],
         admit: AdmitTask,
+        urls: SecretUrls,
         retention: Retention | None = None,
         egress: EgressPolicy | None = None,
     ) -> None:
@@ -61,7 +63,7 @@ class SubmitTranscription:
         self._admit = admit
         self._once = AnswerOnce(new_uow=new_uow)
         self._store = StoreRecording(
-            blobs=blobs, stage=stage, clips=QueryClips(new_uow=new_uow), egress=egress or EgressPolicy()
+            blobs=blobs, stage=stage, clips=QueryClips(new_uow=new_uow), egress=egress or EgressPolicy(), urls=urls
         )
         self._new_task = AddTask(admit=admit, retention=retention)
         self._reuse = ReuseTask(new_uow=new_uow)
@@ -92,6 +94,7 @@ class SubmitTranscription:
             UploadRefused, MediaRejected: as `StageUpload.take`.
             ClipNotFound: there is no such clip.
             UrlNotAllowed: no request may go where the URL leads.
+            NotConfigured: as `SecretUrls.seal`.
         """
         self.check(submission.options)
         await self._store.look_for_voices(submission)

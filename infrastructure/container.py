@@ -65,6 +65,7 @@ from application.retry_task import RetryTask
 from application.revise_task import ReviseTask
 from application.revise_transcript import ReviseTranscript
 from application.second_look import SecondLook
+from application.secret_urls import SecretUrls
 from application.stage_upload import StageUpload
 from application.store_clip import StoreClip
 from application.submit_batch import SubmitBatch
@@ -123,6 +124,10 @@ class Container(containers.DeclarativeContainer):
 
     egress = providers.Singleton(make_egress, settings)
     cipher = providers.Singleton(AesGcmCipher, providers.Callable(derived_key, settings, "webhooks").provider)
+    secret_urls = providers.Singleton(
+        SecretUrls,
+        providers.Singleton(AesGcmCipher, providers.Callable(derived_key, settings, "recordings' urls").provider),
+    )
     webhook_sender = providers.Singleton(HttpxWebhookSender, egress, allow_http=settings.provided.webhooks.allow_http)
     deliver_webhook = providers.Singleton(
         DeliverWebhook, new_uow=new_uow.provider, sender=webhook_sender, cipher=cipher, jitter=providers.Object(random)
@@ -208,6 +213,7 @@ class Container(containers.DeclarativeContainer):
         fetcher=providers.Factory(make_fetcher, egress),
         work_dir=work_dir,
         limits=providers.Factory(fetch_limits, settings),
+        urls=secret_urls,
     )
     make_transcript = providers.Factory(
         MakeTranscript, collect=collect_recording, transcribe=transcribe_media, revise=revise_transcript
@@ -275,6 +281,7 @@ class Container(containers.DeclarativeContainer):
         retention=settings.provided.kept,
         egress=egress.provided.policy,
         admit=admit_task,
+        urls=secret_urls,
     )
     scorer = providers.Factory(MetricsScorer)
     query_tasks = providers.Factory(QueryTasks, new_uow=new_uow.provider, look=look.provider)

@@ -7,9 +7,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from domain.errors import StorageUnavailable
+
 
 class BlobNotFound(Exception):
     """There is no blob under that key."""
+
+
+class BlobDamaged(StorageUnavailable):
+    """What is stored under the key is not what was put there: it was changed, cut off, or is another blob's."""
+
+    def __init__(self, key: str, *, code: str | None = None) -> None:
+        """Name the blob to whoever reads the log; `code` is for pickling alone."""
+        super().__init__("what is stored is not what was put there", code=code)
+        self.add_note(f"blob {key}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +87,9 @@ class BlobStore(Protocol):
 
     @abstractmethod
     async def copy(self, source: str, key: str) -> BlobStat:
-        """Store the blob `source` under `key` too, replacing what is there, without its bytes passing through here.
+        """Store the blob `source` under `key` too, replacing what is there.
+
+        Its bytes do not pass through here, unless they are encrypted for their name.
 
         From then on the two are independent: replacing or deleting one leaves the other as it is.
 

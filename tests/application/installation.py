@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from adapters.cipher import AesGcmCipher
 from adapters.egress import Egress
 from adapters.events.in_process import InProcessEvents
 from adapters.fetching.http import HttpFetcher
@@ -36,6 +37,7 @@ from application.query_tasks import QueryTasks
 from application.recognise import Recognise
 from application.revise_transcript import ReviseTranscript
 from application.second_look import SecondLook
+from application.secret_urls import SecretUrls
 from application.stage_upload import StageUpload
 from application.submission import Submission
 from application.submit_transcription import SubmitTranscription
@@ -77,6 +79,7 @@ class Installation:
         self.database = MemoryDatabase(self.clock)
         self.blobs: BlobStore = MemoryBlobStore()
         self.queue: TaskQueue = InProcessQueue()
+        self.urls = SecretUrls(AesGcmCipher(lambda: b"k" * 32))
         self.admit = AdmitTask(new_uow=self.new_uow, most=99, most_of_owner=99)
 
     def new_uow(self) -> UnitOfWork:
@@ -92,6 +95,7 @@ class Installation:
             new_uow=self.new_uow, blobs=self.blobs, queue=self.queue, ids=Uuid7Factory(), asr=self.engine,
             diarizer=self.diarizer, absent_models={},
             admit=self.admit,
+            urls=self.urls,
             stage=StageUpload(new_uow=self.new_uow, blobs=self.blobs),
         )  # fmt: skip
         if isinstance(media, MediaUrl):
@@ -118,8 +122,9 @@ class Installation:
         """What fetches recordings by URL."""
         limits = FetchLimits(max_bytes=1 << 24, max_duration=600_000, max_seconds=60.0)
         return CollectRecording(
-            new_uow=self.new_uow, blobs=self.blobs, fetcher=self.fetcher, work_dir=self.work, limits=limits
-        )
+            new_uow=self.new_uow, blobs=self.blobs, fetcher=self.fetcher, work_dir=self.work, limits=limits,
+            urls=self.urls,
+        )  # fmt: skip
 
     def process(self) -> ProcessTask:
         """A worker."""

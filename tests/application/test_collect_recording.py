@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.cipher import AesGcmCipher
 from adapters.scripted.engine import ScriptedEngine
 from adapters.scripted.script import Script
 from adapters.system import Uuid7Factory
@@ -15,6 +16,7 @@ from application.ports.system import ProgressSink
 from application.query_tasks import QueryTasks
 from application.retry_task import RetryTask
 from application.revise_task import ReviseTask
+from application.secret_urls import SecretUrls
 from domain.errors import FetchFailed, FetchUnavailable, StorageFull, UrlNotAllowed
 from domain.fetching import FetchedMedia, FetchLimits, MediaUrl
 from domain.task import Phase, Task, TaskStatus, media_key
@@ -160,3 +162,19 @@ async def test_deleting_meanwhile_leaves_nothing(there: Installation, shelf: She
     await asyncio.wait_for(work, 10)
     assert await blobs(there) == []
     assert list(there.work.glob("*.fetch")) == []
+
+
+async def test_what_is_stored_of_a_url_gives_no_secret_away_and_earlier_releases_urls_are_fetched(
+    there: Installation, shelf: Shelf
+) -> None:
+    task = await there.submit(MediaUrl(URL))
+    assert task.media.url.startswith("sealed:")
+    assert (await there.submit(MediaUrl("https://example.org/a.mp3"))).media.url == "https://example.org/a.mp3"
+    assert await there.again(task)
+    assert shelf.asked == [URL]
+    assert there.urls.open(URL) == URL
+    task = await there.submit(MediaUrl(URL))
+    there.urls = SecretUrls(AesGcmCipher(lambda: b"o" * 32))
+    failed = await there.again(task)
+    assert failed.error
+    assert (failed.status, failed.error.code) == (TaskStatus.FAILED, "not_configured")

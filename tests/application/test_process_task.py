@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from adapters.cipher import AesGcmCipher
 from adapters.events.in_process import InProcessEvents
 from adapters.media.av import AvDecoder
 from adapters.persistence.memory import MemoryDatabase, MemoryUnitOfWork
@@ -27,6 +28,7 @@ from application.process_task import ProcessTask
 from application.query_tasks import QueryTasks
 from application.recognise import Recognise
 from application.second_look import SecondLook
+from application.secret_urls import SecretUrls
 from application.stage_upload import StageUpload
 from application.submission import Submission
 from application.submit_transcription import SubmitTranscription
@@ -69,6 +71,7 @@ class Installation:
             diarizer=self.diarizer, absent_models={"large-v3": "its weights are not here"},
             stage=StageUpload(new_uow=self.new_uow, blobs=self.blobs),
             admit=AdmitTask(new_uow=self.new_uow, most=99, most_of_owner=99),
+            urls=SecretUrls(AesGcmCipher(lambda: b"k" * 32)),
         )  # fmt: skip
 
     def process(self) -> ProcessTask:

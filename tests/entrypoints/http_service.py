@@ -65,6 +65,7 @@ from application.replay_deliveries import ReplayDeliveries
 from application.resume_upload import ResumeUpload
 from application.retry_task import RetryTask
 from application.revise_task import ReviseTask
+from application.secret_urls import SecretUrls
 from application.stage_upload import StageUpload
 from application.store_clip import StoreClip
 from application.submit_batch import SubmitBatch
@@ -125,6 +126,7 @@ class Api:
         most, own = self.most_queued
         admit = AdmitTask(new_uow=self.new_uow, most=most, most_of_owner=own, quota=self.quota)
         revise = ReviseTask(new_uow=self.new_uow, admit=admit, queue=self.queue, ids=ids, diarizer=diarizer)
+        key = secrets.token_bytes(32)
         submit = SubmitTranscription(
             new_uow=self.new_uow,
             blobs=self.blobs,
@@ -135,6 +137,7 @@ class Api:
             diarizer=ScriptedDiarizer(),
             absent_models={"large": "its weights are not here"},
             admit=admit,
+            urls=SecretUrls(AesGcmCipher(lambda: key)),
         )
         self.dependencies = ApiDependencies(
             submit=submit,

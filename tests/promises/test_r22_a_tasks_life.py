@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from adapters.cipher import AesGcmCipher
 from adapters.persistence.memory import MemoryDatabase, MemoryUnitOfWork
 from adapters.persistence.sql import SqlUnitOfWork
 from adapters.queue.in_process import InProcessQueue
@@ -35,6 +36,7 @@ from application.delete_task import DeleteTask
 from application.ports.persistence import UnitOfWork
 from application.retry_task import RetryTask
 from application.revise_task import ReviseTask
+from application.secret_urls import SecretUrls
 from application.stage_upload import StageUpload
 from application.submission import Submission
 from application.submit_transcription import SubmitTranscription
@@ -100,6 +102,7 @@ class Lives(RuleBasedStateMachine):
         self.submitting = SubmitTranscription(
             new_uow=self.new_uow, blobs=self.blobs, stage=StageUpload(new_uow=self.new_uow, blobs=self.blobs),
             queue=queue, ids=ids, asr=ScriptedEngine(), diarizer=ScriptedDiarizer(), absent_models={}, admit=admit,
+            urls=SecretUrls(AesGcmCipher(lambda: b"k" * 32)),
         )  # fmt: skip
         self.claiming = ClaimTask(new_uow=self.new_uow, worker="played")
         self.sweeping = Sweep(new_uow=self.new_uow, queue=queue)

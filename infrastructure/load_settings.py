@@ -1,6 +1,7 @@
 """Turns environment variables into `Settings`, or into a list of everything that is wrong with them.
 
-A variable's name is its group's and its field's, in capitals: `asr.engine` is `ASR_ENGINE`.
+A variable's name is its group's and its field's, in capitals: `asr.engine` is `ASR_ENGINE`. Any may stand in a file
+instead, which `ASR_ENGINE_FILE` then names.
 """
 
 import difflib
@@ -18,10 +19,11 @@ from domain.errors import InvalidOptions
 from infrastructure.access_settings import exposed
 from infrastructure.egress import egress_policy
 from infrastructure.settings import Settings
+from infrastructure.settings_files import with_files
 
 _OWN_PREFIXES = ("ASR_", "DIARIZATION_", "MODELS_", "ENGINE_", "COLLOQUY_")
 """No other program's variables start like these; those of other groups (`API_`, `LOG_`, `MAX_`) may be anybody's."""
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):([^/@]*)(?=@)")
 _MASK = "********"
 _NEAR_MISS = 0.85
 _INHERITED = frozenset(
@@ -89,12 +91,13 @@ def load_settings(
     Raises:
         BadSettings: with every unknown name, wrong value and contradiction.
     """
-    given = {
-        **(os.environ if environment is None else environment),  # noqa: TID251 - the one place that reads it
-        **(changed or {}),
-    }
     known = {variable.name: variable for variable in variables()}
-    problems = [*_unknown(given, known)]
+    given, problems = with_files(
+        os.environ if environment is None else environment,  # noqa: TID251 - the one place that reads it
+        known,
+    )
+    given |= changed or {}
+    problems += _unknown(given, known)
     tree: dict[str, Any] = {}
     for name, variable in known.items():
         if name not in given:
@@ -124,6 +127,13 @@ def inherited_environment() -> dict[str, str]:
 def effective(settings: Settings) -> list[tuple[str, str]]:
     """Return every variable with its value in force, passwords in addresses masked."""
     return [(variable.name, _shown(str(_value(settings, variable.path)), variable)) for variable in variables()]
+
+
+def secret_values(settings: Settings) -> list[str]:
+    """Return every secret that is in force: what no line of the log may hold."""
+    values = [(variable, str(_value(settings, variable.path))) for variable in variables()]
+    whole = [value for variable, value in values if variable.secret and value]
+    return [*whole, *(found[2] for _, value in values for found in _PASSWORD.finditer(value) if found[2])]
 
 
 def markdown_table() -> str:

@@ -81,6 +81,46 @@ def test_secrets_are_masked() -> None:
     assert "sk-hush" not in problem
 
 
+def test_any_setting_may_stand_in_a_file(tmp_path: Path) -> None:
+    url = tmp_path / "database_url"
+    url.write_text("postgresql+psycopg://colloquy:hush@postgres/colloquy\n")
+    settings = load_settings({"DATABASE_URL_FILE": str(url)})
+    assert settings.database_url == "postgresql+psycopg://colloquy:hush@postgres/colloquy"
+    assert load_settings({"DATABASE_URL_FILE": str(url)}, changed={"DATABASE_URL": ""}).database_url == ""
+    assert load_settings({"SOMEBODYS_FILE": "/nowhere"}) == load_settings({})
+
+
+@pytest.mark.parametrize(
+    ("content", "others", "said"),
+    [
+        (None, {}, "S3_SECRET_KEY_FILE: cannot read"),
+        (b" \n", {}, "is empty"),
+        (b"\xff\xfe", {}, "is no text"),
+        (b"hush" * 20_000, {}, "is larger than any setting"),
+        (b"hush", {"S3_SECRET_KEY": "hush"}, "S3_SECRET_KEY and S3_SECRET_KEY_FILE are both set"),
+    ],
+)
+def test_o12_a_file_that_cannot_be_used_is_refused_at_the_start(
+    content: bytes | None, others: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    [problem] = problems(S3_SECRET_KEY_FILE=str(file), **others)
+    assert said in problem
+    assert "hush" not in problem
+
+
+def test_o12_a_wrong_value_in_a_file_is_masked_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgres://colloquy:hush@postgres/colloquy")
+    [problem] = problems(DATABASE_URL_FILE=str(tmp_path / "url"))
+    assert problem.startswith("DATABASE_URL:")
+    assert "hush" not in problem
+    (tmp_path / "secret").write_text("changeme")
+    [problem] = problems(S3_SECRET_KEY_FILE=str(tmp_path / "secret"), API_HOST="0.0.0.0")  # noqa: S104 - it is refused
+    assert "placeholder" in problem
+
+
 def test_every_variable_is_described() -> None:
     assert all(variable.description for variable in variables())
 

@@ -44,6 +44,7 @@ from entrypoints.http.auth import CALLER_ROUTES, OPEN_ROUTES
 from entrypoints.http.batch_form import BatchReceiver
 from entrypoints.http.batches import cancel_batch, create_batch, delete_batch, get_batch, list_batches
 from entrypoints.http.calls import Calls
+from entrypoints.http.client_address import TrustedProxies
 from entrypoints.http.clips import create_clip, delete_clip, get_clip, get_clip_media, list_clips
 from entrypoints.http.compat.platform_socket import require_token_in_path
 from entrypoints.http.compat.routes import compat_routes
@@ -73,6 +74,7 @@ from entrypoints.http.reference_page import explain_problem, to_reference
 from entrypoints.http.result import get_result
 from entrypoints.http.retry import retry_task
 from entrypoints.http.revisions import create_revision, list_revisions
+from entrypoints.http.safe_headers import SafeHeaders
 from entrypoints.http.sockets import follow_tasks
 from entrypoints.http.speakers import (
     list_edits,
@@ -144,7 +146,9 @@ class ApiDependencies:
     webhooks: ManageWebhooks
     replays: ReplayDeliveries
     probe: Callable[[], Awaitable[Mapping[str, str]]]
+    warnings: Callable[[], Mapping[str, str]] = dict
     rates: RateLimits = field(default_factory=unlimited)
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
 
 
 def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None = None) -> Litestar:
@@ -282,7 +286,7 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
             "log_out": provide(api.log_out),
             "change": provide(api.change_password),
             "lend": provide(api.lend),
-            "report": provide(HealthReport(release, api.probe, api.models.devices)),
+            "report": provide(HealthReport(release, api.probe, api.models.devices, api.warnings)),
         },
         guards=[limit_headers, count_strangers(api.rates)],
         exception_handlers={Exception: answer},
@@ -293,7 +297,8 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
         debug=False,
         pdb_on_exception=False,
     )
-    app.asgi_handler = RequestContext(TusProtocol(app.asgi_handler, limits.max_upload_bytes), limits)
+    tus = TusProtocol(app.asgi_handler, limits.max_upload_bytes)
+    app.asgi_handler = RequestContext(tus, limits, SafeHeaders(api.proxies))
     return app
 
 

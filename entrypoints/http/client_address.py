@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from litestar.types import Scope
 
 _FORWARDED_FOR = b"x-forwarded-for"
+_FORWARDED_PROTO = b"x-forwarded-proto"
 _IPV6_PREFIX = 64
 """What one subscriber has at least: within it, everybody picks any address at no cost."""
 
@@ -44,6 +45,13 @@ class TrustedProxies:
             if isinstance(address, IPv4Address)
             else str(IPv6Network((address, _IPV6_PREFIX), strict=False))
         )
+
+    def encrypted(self, scope: Scope) -> bool:
+        """Whether a proxy that is believed says by `X-Forwarded-Proto` that the client came to it over TLS."""
+        peer = scope.get("client")
+        address = _parse(peer[0]) if peer else None
+        said = [value for name, value in scope["headers"] if name == _FORWARDED_PROTO]
+        return address is not None and bool(said) and said[-1].strip().lower() == b"https" and self._trusts(address)
 
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._networks)

@@ -19,28 +19,22 @@ from entrypoints.http.handshake import Handshake
 from entrypoints.http.limits import HttpLimits
 from entrypoints.http.pace import Pace, RequestTooSlow
 from entrypoints.http.rates import rate_headers
+from entrypoints.http.safe_headers import SafeHeaders
 
 LINGER_SECONDS = 2.0
 """How long a sender whose request was refused early may go on before it is cut off: closing at once would destroy
 the answer before the sender has read it (RFC 9112, section 9.6)."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_HEADERS = {
-    # A response that holds no page may load nothing; the documentation page loosens this for itself.
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
 _log = structlog.get_logger()
 
 
 class RequestContext:
     """Wraps an ASGI application."""
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits) -> None:
+    def __init__(self, app: ASGIApp, limits: HttpLimits, safe: SafeHeaders) -> None:
         self._app = app
         self._limits = limits
+        self._safe = safe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -48,12 +42,13 @@ class RequestContext:
             await self._answer(scope, receive, send)
         else:
             request_id = _request_id(Headers.from_scope(scope))
-            await Handshake(self._app, scope, send, request_id, _HEADERS).run(receive)
+            await Handshake(self._app, scope, send, request_id, self._safe.of(scope)).run(receive)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         request_id = _request_id(Headers.from_scope(scope))
         scope["state"]["request_id"] = request_id
-        exchange = _Exchange(scope, receive, send, request_id, Pace(self._limits))
+        headers = self._safe.of(scope) | {"x-request-id": request_id}
+        exchange = _Exchange(scope, receive, send, headers, Pace(self._limits))
         began = time.perf_counter()
         with bound_contextvars(request_id=request_id):
             try:
@@ -77,12 +72,12 @@ def _request_id(headers: Headers) -> str:
 class _Exchange:
     """One request and its response."""
 
-    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str, pace: Pace) -> None:
+    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, safe: dict[str, str], pace: Pace) -> None:
         self._scope = scope
         self._receive = receive
         self._pace = pace
         self._send = send
-        self._request_id = request_id
+        self._safe = safe
         headers = Headers.from_scope(scope)
         self._unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         self._closing = False
@@ -100,9 +95,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableScopeHeaders.from_message(message)
-            for name, value in _HEADERS.items():
+            for name, value in self._safe.items():
                 headers.setdefault(name, value)
-            headers["x-request-id"] = self._request_id
             for name, value in rate_headers(self._scope).items():
                 headers[name] = value
             if self._unread:

@@ -1,15 +1,15 @@
 """The use cases that the HTTP API drives, from the container; whichever process serves it."""
 
-from collections.abc import Awaitable, Callable, Mapping
-
 from entrypoints.http.app import ApiDependencies
 from entrypoints.http.client_address import TrustedProxies
 from entrypoints.http.rates import RateLimits, Zone
+from entrypoints.probe import Probe
 from infrastructure.container import Container
 
 
-def api_dependencies(container: Container, probe: Callable[[], Awaitable[Mapping[str, str]]]) -> ApiDependencies:
+def api_dependencies(container: Container, probe: Probe) -> ApiDependencies:
     """Gather them; `probe` tells how the process is."""
+    proxies = TrustedProxies(container.settings().api.trusted_proxies.split(","))
     return ApiDependencies(
         admit_caller=container.admit_caller(),
         submit=container.submit_transcription(),
@@ -48,11 +48,13 @@ def api_dependencies(container: Container, probe: Callable[[], Awaitable[Mapping
         lend=container.lend_token(),
         usage=container.query_usage(),
         probe=probe,
-        rates=_rates(container),
+        warnings=lambda: probe.warnings,
+        rates=_rates(container, proxies),
+        proxies=proxies,
     )
 
 
-def _rates(container: Container) -> RateLimits:
+def _rates(container: Container, proxies: TrustedProxies) -> RateLimits:
     settings = container.settings()
     most: dict[Zone, int] = {zone: getattr(settings.limit, zone, 0) for zone in Zone}
-    return RateLimits(container.rate_limiter(), most, TrustedProxies(settings.api.trusted_proxies.split(",")))
+    return RateLimits(container.rate_limiter(), most, proxies, container.metrics().turned_away)

@@ -78,6 +78,9 @@ KINDS: Mapping[str, Kind] = {
     "remote_unreachable": Kind(502, "The remote engine's server cannot be reached"),
     "remote_timeout": Kind(504, "The remote engine's server did not answer in time"),
     "fetch_unavailable": Kind(502, "The URL's server does not answer as it should"),
+    # The edge's own, when it has nobody's answer to pass on.
+    "broken_off": Kind(502, "The service broke off"),
+    "no_answer": Kind(504, "The service did not answer in time"),
     "internal_error": Kind(500, "Something went wrong on our side"),
     "restarting": Kind(503, "The service restarts"),
     "model_unavailable": Kind(503, "The model is not available here"),

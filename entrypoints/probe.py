@@ -8,6 +8,8 @@ import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
 
 from domain.errors import ColloquyError
 from infrastructure.container import Container
@@ -20,6 +22,9 @@ PART_SECONDS = 1.5
 KEPT_SECONDS = 1.0
 """Many who ask cost one look a second."""
 OK = "ok"
+WORKERS = "workers"
+_SLOW = timedelta(seconds=60)
+"""An idle worker takes a task within two seconds, and one that is rolled out anew starts within a minute."""
 _NO_ANSWER = "does not answer"
 _PREFIX = "health/"
 """No blob is called so."""
@@ -46,6 +51,10 @@ class Probe:
             self._checks["broker"] = self._ask_broker
         if works:
             self._checks |= {"models": self._look_for_models, "devices": self._look_for_devices}
+        else:
+            self._checks[WORKERS] = self._ask_for_workers
+        self.warnings: dict[str, str] = {}
+        """What the last look found that keeps this process from nothing."""
         self._under_way: dict[str, asyncio.Future[str]] = {}
         self._looking: asyncio.Future[dict[str, str]] | None = None
         self._looked_at = float("-inf")
@@ -67,10 +76,12 @@ class Probe:
         states = {part: _state(asked) for part, asked in self._under_way.items()}
         self._under_way = {part: asked for part, asked in self._under_way.items() if not asked.done()}
         self._looked_at = time.monotonic()
+        remark = states.pop(WORKERS, OK)
+        self.warnings = {} if remark == OK else {WORKERS: remark}
         return states
 
     async def _ask_database(self) -> str:
-        async with self._container.new_uow() as uow:
+        async with self._container.look() as uow:
             await uow.tasks.now()
         if await pending_migrations(self._container.database()):
             return "its tables are older than this release"
@@ -83,6 +94,14 @@ class Probe:
         async for _ in self._container.blobs().list(_PREFIX):
             break
         return OK
+
+    async def _ask_for_workers(self) -> str:
+        """Say so when nobody works though somebody should; accepting tasks and giving results goes on all the same."""
+        async with self._container.look() as uow:
+            since = await uow.tasks.now() - _SLOW
+            if await uow.tasks.leased() or not await uow.tasks.due(now=since, limit=1):
+                return OK
+        return "tasks wait, and nobody takes them"
 
     async def _ask_broker(self) -> str:
         return OK if await self._container.queue().answers() else _NO_ANSWER
@@ -113,7 +132,7 @@ def _try_folder(settings: Settings) -> str:
 
 
 def _measure_storage(settings: Settings) -> str:
-    for folder in {settings.data, settings.blob_dir}:
+    for folder in filter(Path.is_dir, {settings.data, settings.blob_dir}):  # one that is gone is missed elsewhere
         volume = shutil.disk_usage(folder)
         least = max(settings.max.file_size, volume.total * settings.min.free_percent / 100)
         if volume.free < least:

@@ -32,17 +32,20 @@ def installed(module: str) -> bool:
         return False
 
 
-def choose_asr(settings: Settings, ask_hub: Callable[[Settings], bool] | None = None) -> Choice:
+def choose_asr(
+    settings: Settings, ask_hub: Callable[[Settings], bool] | None = None, *, elsewhere: bool = False
+) -> Choice:
     """Resolve `ASR_ENGINE`; an engine that was named is taken as it is and never replaced.
 
     `auto` is faster-whisper when its weights are here or can be had, else PocketSphinx, whose model is in its package.
+    `elsewhere` says that others do the work: the packages of the default install are theirs, and need not be here.
     """
     asr = settings.asr
     if asr.engine != "auto":
         remote = asr.engine == "openai_compatible"
         where = f"; speech is sent to {urlsplit(asr.remote.url).hostname}" if remote else ""
         return Choice(asr.engine, f"named by ASR_ENGINE{where}")
-    if not installed("faster_whisper"):
+    if not elsewhere and not installed("faster_whisper"):
         return Choice("pocketsphinx", "faster-whisper is not installed", "pip install faster-whisper")
     if weights := find_weights(asr.model, settings.models_dir):
         return Choice("faster_whisper", f"the weights of '{asr.model}' are here: {weights}")

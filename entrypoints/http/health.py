@@ -19,12 +19,13 @@ OK = "ok"
 class HealthReport:
     """What the health routes tell: the version, and `probe`, which says `ok` or what is wrong for each part.
 
-    `devices` are those of the engines in use.
+    `devices` are those of the engines in use; `warnings` is what the last look found beside.
     """
 
     version: str
     probe: Callable[[], Awaitable[Mapping[str, str]]]
     devices: Callable[[], Collection[str]] = tuple
+    warnings: Callable[[], Mapping[str, str]] = dict
 
     def healthy(self) -> Healthy:
         """Say that the process answers."""
@@ -75,4 +76,5 @@ async def get_readiness(report: NamedDependency[HealthReport]) -> Response[Readi
     except TimeoutError:
         parts = {"probe": "did not answer in time"}
     ready = all(state == OK for state in parts.values())
-    return Response(Readiness(status="ready" if ready else "unready", parts=parts), status_code=200 if ready else 503)
+    body = Readiness(status="ready" if ready else "unready", parts=parts, warnings=dict(report.warnings()))
+    return Response(body, status_code=200 if ready else 503)

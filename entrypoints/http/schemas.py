@@ -147,3 +147,10 @@ class Readiness(Struct, frozen=True, kw_only=True):
     parts: Annotated[
         dict[str, str], Meta(description="`ok`, or what is wrong.", examples=[{"database": "ok", "storage": "ok"}])
     ]
+    warnings: Annotated[
+        dict[str, str],
+        Meta(
+            description="What keeps nobody from sending work and wants seeing to.",
+            examples=[{"workers": "tasks wait, and nobody takes them"}],
+        ),
+    ]

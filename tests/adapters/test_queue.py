@@ -135,7 +135,7 @@ class Doorbells:
 
     def queue(self, url: str = "", **options: Any) -> DramatiqQueue:
         broker = make_broker(url or self.url)
-        self._queues.append(DramatiqQueue(broker, ["cpu"], tend=broker.tend, **options))
+        self._queues.append(DramatiqQueue(broker, ["cpu"], tend=broker.tend, ask=broker.ask, **options))
         return self._queues[-1]
 
     def ears(self, accepts: Callable[[], bool] = lambda: True) -> Ears:
@@ -194,6 +194,7 @@ async def test_a_broker_that_is_away_delays_and_fails_nothing_and_is_rung_when_i
         for fault in (proxy.refuse, proxy.swallow):
             fault()
             proxy.reset()
+            assert await queue.answers() is False
             begun = time.monotonic()
             for number in range(2 * CAPACITY):
                 await queue.enqueue(JOB, UUID(int=number))
@@ -280,6 +281,11 @@ class HearsOnce(InProcessQueue):
             await super().enqueue(job, subject)
 
 
+class SaysNothingAnswers(InProcessQueue):
+    async def answers(self) -> bool:
+        return False
+
+
 class WaitsForAConsumer(InProcessQueue):
     async def enqueue(self, job: Job, subject: UUID) -> None:
         await super().enqueue(job, subject)
@@ -293,6 +299,7 @@ class WaitsForAConsumer(InProcessQueue):
         (Deaf, "test_a_ring_is_heard"),
         (Backwards, "test_rings_are_heard_in_order"),
         (HearsOnce, "test_ringing_again_is_heard_at_least_once"),
+        (SaysNothingAnswers, "test_what_can_be_rung_says_so"),
         (WaitsForAConsumer, "test_ringing_waits_for_nobody"),
     ],
 )

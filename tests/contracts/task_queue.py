@@ -30,6 +30,9 @@ class TaskQueueContract(Suite):
         await queue.enqueue(Job.PROCESS_TASK, FIRST)
         assert set(await rung()) == {(Job.PROCESS_TASK, FIRST)}
 
+    async def test_what_can_be_rung_says_so(self, queue: TaskQueue) -> None:
+        assert await queue.answers() is True
+
     async def test_ringing_waits_for_nobody(self, queue: TaskQueue) -> None:
         async with asyncio.timeout(0.8):
             for number in range(200):

@@ -275,7 +275,7 @@ async def test_every_refused_key_gets_the_same_answer(api: Api) -> None:
 async def test_health(client: httpx.AsyncClient, api: Api) -> None:
     del client.headers["authorization"]
     assert (await client.get("/health")).json()["status"] == "healthy"
-    ready = {"status": "ready", "parts": {"database": "ok", "storage": "ok"}}
+    ready = {"status": "ready", "parts": {"database": "ok", "storage": "ok"}, "warnings": {}}
     assert (await client.get("/health/ready")).json() == ready
     api.health = lambda: {"database": "ok", "storage": "no room"}
     down = await client.get("/health/ready")

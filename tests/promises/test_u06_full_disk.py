@@ -85,6 +85,7 @@ def assert_refused(answer: httpx.Response) -> None:
 
 
 def storage(service: Service) -> tuple[int, str]:
+    time.sleep(1)  # for which the last answer is kept
     with service.client() as client:
         answer = client.get("/health/ready")
     return answer.status_code, answer.json()["parts"]["storage"]

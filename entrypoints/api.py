@@ -20,6 +20,7 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.container = Container(settings=settings)
+        self.container.works_elsewhere.override(True)  # noqa: FBT003 - a provider's value
         self.spool_dir = settings.spool_dir
         self.probe = Probe(self.container, settings, works=False)
         self.beats: Beating

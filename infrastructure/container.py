@@ -76,6 +76,7 @@ from infrastructure.broker import make_queue
 from infrastructure.chores import make_chores
 from infrastructure.database import connect, looking
 from infrastructure.egress import fetch_limits, make_egress, make_fetcher
+from infrastructure.encryption import guarded, make_vault
 from infrastructure.engine_choice import absent_models, choose_asr, choose_diarizer
 from infrastructure.engines import (
     Hosts,
@@ -113,9 +114,11 @@ class Container(containers.DeclarativeContainer):
     ids = providers.Singleton(Uuid7Factory)
 
     database = providers.Singleton(connect, settings.provided.sql_url, settings.provided.database)
-    new_uow = providers.Factory(SqlUnitOfWork, database)
-    look = providers.Factory(SqlUnitOfWork, providers.Singleton(looking, database))
-    blobs = providers.Singleton(make_blob_store, settings)
+    vault = providers.Singleton(make_vault, settings, providers.Factory(SqlUnitOfWork, database).provider, ids)
+    new_uow = providers.Factory(SqlUnitOfWork, database, vault)
+    look = providers.Factory(SqlUnitOfWork, providers.Singleton(looking, database), vault)
+    stored = providers.Singleton(make_blob_store, settings)
+    blobs = providers.Singleton(guarded, settings, stored, vault)
     direct_access = providers.Singleton(make_direct_access, settings, clock)
     bell = providers.Singleton(InProcessQueue)
     queue = providers.Singleton(make_queue, settings, bell)
@@ -137,7 +140,9 @@ class Container(containers.DeclarativeContainer):
     )
     replay_deliveries = providers.Factory(ReplayDeliveries, new_uow=new_uow.provider, queue=queue, ids=ids)
 
-    asr_choice = providers.ThreadSafeSingleton(choose_asr, settings)
+    # A process that only serves overrides it.
+    works_elsewhere = providers.Object(False)  # noqa: FBT003 - a provider's value
+    asr_choice = providers.ThreadSafeSingleton(choose_asr, settings, elsewhere=works_elsewhere)
     diarizer_choice = providers.ThreadSafeSingleton(choose_diarizer, settings)
     bare_asr = providers.Selector(
         asr_choice.provided.engine,

@@ -16,7 +16,7 @@ from entrypoints.http.ending import Ending, EndingServer
 from entrypoints.http.limits import HttpLimits
 from entrypoints.http.server import listen, loop_factory, uvicorn_config
 from infrastructure.folders import DataFolderBusy
-from infrastructure.log_config import configure_logging
+from infrastructure.log_config import start_logging
 from infrastructure.settings import PROJECT, Settings
 
 KEY_NAME = "local"
@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 
 def serve_embedded(settings: Settings, *, issue_key: bool) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status."""
-    configure_logging(settings.log)
+    start_logging(settings, "api")
     try:
         listener = listen(settings.api.host, settings.api.port)
     except OSError as error:
@@ -69,7 +69,10 @@ async def _greet(service: Api | Embedded, server: uvicorn.Server, listener: sock
     _log.info("ready", url=base, docs=f"{base}/docs", asr=service.container.asr_choice().engine,
               diarization=service.container.diarizer_choice().engine)  # fmt: skip
     keys = service.container.manage_api_keys()
-    if issue_key or not await keys.list():  # who starts it for the first time has no other way in
+    first = not await keys.list()
+    if first and isinstance(service, Api):  # what it prints, others may collect
+        _log.warning("no_keys", fix="colloquy keys issue NAME")
+    if issue_key or (first and isinstance(service, Embedded)):  # who starts it by hand has no other way in
         _, secret = await keys.issue(KEY_NAME, owner=LOCAL_OWNER, replace_named=issue_key)
         print(_welcome(base, secret), flush=True)
 

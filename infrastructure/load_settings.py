@@ -9,19 +9,17 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from math import isfinite
 from typing import Any
 
 import msgspec
 
-from adapters.scripted.script import Script
-from domain.errors import InvalidOptions
 from infrastructure.access_settings import exposed
-from infrastructure.egress import egress_policy
+from infrastructure.contradictions import contradictions
 from infrastructure.settings import Settings
 from infrastructure.settings_files import with_files
 
-_OWN_PREFIXES = ("ASR_", "DIARIZATION_", "MODELS_", "ENGINE_", "COLLOQUY_")
+_OWN_PREFIXES = ("ASR_", "DIARIZATION_", "MODELS_", "ENGINE_", "ENCRYPTION_", "COLLOQUY_")
 """No other program's variables start like these; those of other groups (`API_`, `LOG_`, `MAX_`) may be anybody's."""
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):([^/@]*)(?=@)")
 _MASK = "********"
@@ -107,6 +105,9 @@ def load_settings(
         except msgspec.ValidationError as error:
             problems.append(f"{name}: {_sentence(error)} (it is {_shown(given[name], variable)!r})")
             continue
+        if isinstance(value, float) and not isfinite(value):
+            problems.append(f"{name}: it must be a number that ends (it is {given[name]!r})")
+            continue
         branch = tree
         for step in variable.path[:-1]:
             branch = branch.setdefault(step, {})
@@ -114,7 +115,7 @@ def load_settings(
     if problems:
         raise BadSettings(problems)
     settings = msgspec.convert(tree, Settings)
-    if problems := [*_contradictions(settings), *_exposed(settings, given)]:
+    if problems := [*contradictions(settings, given), *_exposed(settings, given)]:
         raise BadSettings(problems)
     return settings
 
@@ -156,31 +157,6 @@ def _unknown(given: Mapping[str, str], known: Mapping[str, Variable]) -> Iterato
             yield f"{name}: there is no such setting" + (f"; did you mean {hint[0]}?" if hint else "")
 
 
-def _contradictions(settings: Settings) -> Iterator[str]:
-    if settings.engine.window_seconds > settings.max.duration:
-        yield "ENGINE_WINDOW_SECONDS must not exceed MAX_DURATION"
-    yield from _not_networks(settings.api.trusted_proxies)
-    yield from _missing_for_s3(settings)
-    yield from _unreadable_egress(settings)
-    yield from _wrong_for_workers(settings)
-    for name, group in (("ASR", settings.asr), ("DIARIZATION", settings.diarization)):
-        try:
-            Script.parse(group.script)
-        except InvalidOptions as error:
-            yield f"{name}_SCRIPT: {error.detail}"
-        if group.script and group.engine != "scripted":
-            yield f"{name}_SCRIPT is only for {name}_ENGINE=scripted, which is {group.engine}"
-    if settings.asr.engine in {"pocketsphinx", "sherpa_onnx"} and settings.asr.device.startswith("cuda"):
-        yield f"ASR_DEVICE: {settings.asr.engine} runs on the CPU only"
-    if settings.asr.engine == "openai_compatible":
-        if not settings.asr.remote.url:
-            yield "ASR_REMOTE_URL is needed by ASR_ENGINE=openai_compatible"
-        if settings.asr.remote.patience_seconds >= settings.engine.stall_seconds:
-            yield "ASR_REMOTE_PATIENCE_SECONDS must be less than ENGINE_STALL_SECONDS"
-    if settings.asr.device == "cpu" and "float16" in settings.asr.compute_type:
-        yield f"ASR_COMPUTE_TYPE: {settings.asr.compute_type} needs a GPU, but ASR_DEVICE is cpu"
-
-
 def _exposed(settings: Settings, given: Mapping[str, str]) -> Iterator[str]:
     named = {variable.name: variable for variable in variables() if variable.name in given}
     return exposed(
@@ -189,37 +165,6 @@ def _exposed(settings: Settings, given: Mapping[str, str]) -> Iterator[str]:
         secrets={name: given[name].strip() for name, variable in named.items() if variable.secret},
         addresses={name: given[name].strip() for name in named if name.endswith("_URL")},
     )
-
-
-def _wrong_for_workers(settings: Settings) -> Iterator[str]:
-    if settings.broker_url and settings.alone:
-        yield "QUEUE_URL needs DATABASE_URL=postgresql+psycopg://…: SQLite serves one process only"
-    if settings.worker.device_class not in settings.worker.device_classes.split(","):
-        yield f"WORKER_DEVICE_CLASS: {settings.worker.device_class} is none of WORKER_DEVICE_CLASSES"
-
-
-def _not_networks(proxies: str) -> Iterator[str]:
-    for each in filter(None, map(str.strip, proxies.split(","))):
-        try:
-            ip_network(each, strict=False)
-        except ValueError:
-            yield f"API_TRUSTED_PROXIES: {each!r} is no network such as 10.0.0.0/8"
-
-
-def _unreadable_egress(settings: Settings) -> Iterator[str]:
-    try:
-        egress_policy(settings)
-    except ValueError as error:
-        yield f"EGRESS_ALLOW or EGRESS_PORTS: {error}"
-
-
-def _missing_for_s3(settings: Settings) -> Iterator[str]:
-    if not settings.bucket:
-        return
-    s3 = settings.s3
-    for name, value in (("ENDPOINT", s3.endpoint), ("ACCESS_KEY", s3.access_key), ("SECRET_KEY", s3.secret_key)):
-        if not value:
-            yield f"S3_{name} is needed by BLOB_URL={settings.blob_url}"
 
 
 def _sentence(error: msgspec.ValidationError) -> str:

@@ -12,8 +12,11 @@ from msgspec import Meta, Struct, field
 from domain.task import Retention
 from infrastructure.access_settings import Auth, is_loopback
 from infrastructure.database_settings import DatabaseSettings
+from infrastructure.encryption_settings import Encryption
 from infrastructure.engine_settings import Asr, DiarizationSettings, Engines, Models
 from infrastructure.limit_settings import QuotaSettings, RateSettings
+from infrastructure.log_settings import Log, Otel
+from infrastructure.metrics_settings import MetricsSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
 FOREVER = "forever"
@@ -196,17 +199,6 @@ class Webhooks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = False
 
 
-class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is said of the running service."""
-
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least severity that is written.")
-    ] = "info"
-    format: Annotated[Literal["console", "json"], Meta(description="For people, or one JSON object a line.")] = (
-        "console"
-    )
-
-
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration of one process."""
 
@@ -271,7 +263,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: Models = field(default_factory=Models)
     engine: Engines = field(default_factory=Engines)
     retention: Keep = field(default_factory=Keep)
+    encryption: Encryption = field(default_factory=Encryption)
     log: Log = field(default_factory=Log)
+    otel: Otel = field(default_factory=Otel)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     worker: Worker = field(default_factory=Worker)
     egress: EgressSettings = field(default_factory=EgressSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
@@ -342,6 +337,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def pulse_dir(self) -> Path:
         """Where the processes of this machine give their signs of life."""
         return self.data / "pulse"
+
+    @property
+    def log_folder(self) -> Path | None:
+        """The folder of log files, absolute; None where there are none."""
+        return Path(self.log.folder).expanduser().resolve() if self.log.folder else None
 
     @property
     def alone(self) -> bool:

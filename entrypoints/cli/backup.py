@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,9 +13,11 @@ from entrypoints.cli.configured import Exit
 from infrastructure.backup import BadBackup, Contents, make_backup, restore_backup
 from infrastructure.backup_rows import NotEmpty
 from infrastructure.container import Container
+from infrastructure.encryption import refuse_other_keys
 from infrastructure.folders import DataFolderBusy, hold_data_folder
 from infrastructure.log_config import configure_logging
-from infrastructure.settings import Log, Settings
+from infrastructure.log_settings import Log
+from infrastructure.settings import Settings
 from infrastructure.startup import prepare
 
 T = TypeVar("T")
@@ -42,7 +45,8 @@ def restore(settings: Settings, file: Path) -> int:
 
     async def work(container: Container) -> int:
         try:
-            contents = await restore_backup(file, container.database(), container.blobs())
+            judge = partial(refuse_other_keys, settings)
+            contents = await restore_backup(file, container.database(), container.stored(), judge)
         except OSError as error:
             return _failed(f"cannot read {file}: {error.strerror}")
         print(f"restored {_described(contents)}")
@@ -76,7 +80,7 @@ def _run(settings: Settings, work: Callable[[Container], Awaitable[int]]) -> int
 
     async def run() -> int:
         try:
-            await container.blobs().prepare()
+            await container.stored().prepare()
             return await work(container)
         except (BadBackup, NotEmpty) as error:
             return _failed(str(error))

@@ -23,8 +23,9 @@ from entrypoints.embedded import Embedded
 from infrastructure.container import Container
 from infrastructure.load_settings import BadSettings, load_settings
 from infrastructure.log_config import configure_logging
+from infrastructure.log_settings import Log
 from infrastructure.peak_memory import PeakMemory
-from infrastructure.settings import Log, Settings
+from infrastructure.settings import Settings
 
 _SHORT = {"asr": "ASR_ENGINE", "diarization": "DIARIZATION_ENGINE", "model": "ASR_MODEL"}
 

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from infrastructure.container import Container
 from infrastructure.log_config import configure_logging
-from infrastructure.settings import Log, Settings
+from infrastructure.log_settings import Log
+from infrastructure.settings import Settings
 from infrastructure.startup import prepare
 
 T = TypeVar("T")

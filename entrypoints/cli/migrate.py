@@ -7,14 +7,14 @@ import time
 from application.patience import patiently
 from domain.errors import DatabaseUnavailable
 from entrypoints.cli.configured import Exit
-from infrastructure.log_config import configure_logging
+from infrastructure.log_config import start_logging
 from infrastructure.settings import Settings
 from infrastructure.startup import prepare_database
 
 
 def run_migrations(settings: Settings, *, wait_seconds: float) -> int:
     """Migrate; return the exit status, which is `UNREACHABLE` when the database did not answer in time."""
-    configure_logging(settings.log)
+    start_logging(settings, "migrate")
     begun = time.monotonic()
     try:
         asyncio.run(

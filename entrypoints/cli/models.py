@@ -15,7 +15,8 @@ from domain.errors import ColloquyError, EngineUnavailable, ModelNotFound
 from entrypoints.cli.configured import Exit
 from infrastructure import models
 from infrastructure.log_config import configure_logging
-from infrastructure.settings import Log, Settings
+from infrastructure.log_settings import Log
+from infrastructure.settings import Settings
 
 
 def show(settings: Settings) -> None:

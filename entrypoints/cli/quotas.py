@@ -68,7 +68,7 @@ def _shown(quota: Quota) -> str:
 def _run(use: Callable[[ManageQuotas], Awaitable[T]]) -> T:
     from infrastructure.container import Container
     from infrastructure.log_config import configure_logging
-    from infrastructure.settings import Log
+    from infrastructure.log_settings import Log
     from infrastructure.startup import prepare
 
     settings = configured()

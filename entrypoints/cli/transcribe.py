@@ -24,7 +24,8 @@ from domain.transcript import Transcript
 from entrypoints.cli.configured import Exit
 from entrypoints.embedded import Embedded
 from infrastructure.log_config import configure_logging
-from infrastructure.settings import Log, Settings
+from infrastructure.log_settings import Log
+from infrastructure.settings import Settings
 
 _CHUNK = 1 << 20
 _MEDIA_CODES = {

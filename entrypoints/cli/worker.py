@@ -6,13 +6,13 @@ import sys
 from entrypoints.cli.configured import Exit
 from entrypoints.worker.main import work
 from infrastructure.folders import DataFolderBusy
-from infrastructure.log_config import configure_logging
+from infrastructure.log_config import start_logging
 from infrastructure.settings import Settings
 
 
 def run_worker(settings: Settings) -> int:
     """Work until SIGINT or SIGTERM; return the exit status."""
-    configure_logging(settings.log)
+    start_logging(settings, "worker")
     if settings.alone:
         print("colloquy: a worker needs DATABASE_URL=postgresql+psycopg://…; `colloquy serve` works by itself",
               file=sys.stderr)  # fmt: skip

@@ -28,7 +28,7 @@ import uvicorn
 from domain.task import TaskId
 from entrypoints.http.server import listen, loop_factory, uvicorn_config
 from infrastructure.log_config import configure_logging
-from infrastructure.settings import Log
+from infrastructure.log_settings import Log
 from tests.adapters.test_persistence import sqlite_engine
 from tests.bench.figures import tell
 from tests.entrypoints.http_service import a_transcript

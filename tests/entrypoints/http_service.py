@@ -20,6 +20,7 @@ from litestar import Litestar
 from adapters.cipher import AesGcmCipher
 from adapters.egress import Egress
 from adapters.events.in_process import InProcessEvents
+from adapters.observability.null import NullMetrics
 from adapters.passwords import Argon2Passwords
 from adapters.persistence.memory import MemoryDatabase, MemoryUnitOfWork
 from adapters.queue.in_process import InProcessQueue
@@ -82,7 +83,7 @@ from entrypoints.http.ending import Ending
 from entrypoints.http.limits import HttpLimits
 from entrypoints.http.server import listen, uvicorn_config
 from infrastructure.log_config import configure_logging
-from infrastructure.settings import Log
+from infrastructure.log_settings import Log
 
 MAX_UPLOAD = 524_288_000
 
@@ -203,7 +204,9 @@ class Api:
 
     def deliverer(self) -> DeliverWebhook:
         """What sends webhooks."""
-        return DeliverWebhook(new_uow=self.new_uow, sender=self.sender, cipher=self.cipher, jitter=lambda: 0.5)
+        return DeliverWebhook(
+            new_uow=self.new_uow, sender=self.sender, cipher=self.cipher, jitter=lambda: 0.5, metrics=NullMetrics()
+        )  # fmt: skip
 
     def _check(self, options: TranscriptionOptions) -> None:
         self.dependencies.submit.check(options)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from adapters.cipher import AesGcmCipher
 from adapters.egress import Egress
+from adapters.observability.null import NullMetrics
 from adapters.persistence.sql import SqlUnitOfWork
 from adapters.queue.in_process import InProcessQueue
 from adapters.webhooks.httpx_sender import HttpxWebhookSender
@@ -17,7 +18,7 @@ from domain.egress import EgressPolicy
 from entrypoints.couriers import Couriers
 from infrastructure.database import connect
 from infrastructure.log_config import configure_logging
-from infrastructure.settings import Log
+from infrastructure.log_settings import Log
 
 LEASE = timedelta(seconds=1)
 """Shorter than the real one, as this test waits for it again and again; an attempt takes a tenth of it here."""
@@ -29,8 +30,9 @@ async def main(url: str, key: bytes) -> None:
     engine = connect(url)
     sender = HttpxWebhookSender(Egress(EgressPolicy.allowing(["127.0.0.1"])), allow_http=True)
     deliver = DeliverWebhook(
-        new_uow=lambda: SqlUnitOfWork(engine), sender=sender, cipher=AesGcmCipher(lambda: key), jitter=random.random
-    )
+        new_uow=lambda: SqlUnitOfWork(engine), sender=sender, cipher=AesGcmCipher(lambda: key), jitter=random.random,
+        metrics=NullMetrics(),
+    )  # fmt: skip
     bell = InProcessQueue()
     couriers = Couriers(deliver, lambda: bell.next(Job.DELIVER_WEBHOOK))
     couriers.start()

@@ -87,18 +87,16 @@ def by_instance(job: str = "colloquy-.+") -> Variable:
     return Variable("instance", f'label_values(up{{job=~"{job}"}}, instance)', "Process")
 
 
-def percentiles(metric: str, labels: str, *percents: int, by: str = "") -> tuple[Query, ...]:
-    """Return the percentiles of a histogram over the panel's rate interval, named p50, p95, …"""
+def percentile(percent: int, metric: str, labels: str = "", by: str = "") -> str:
+    """Return the expression of a histogram's percentile over the panel's rate interval."""
     grouping = f"le, {by}" if by else "le"
-    suffix = "".join(f" {{{{{label.strip()}}}}}" for label in by.split(",")) if by else ""
-    return tuple(
-        Query(
-            f"histogram_quantile({percent / 100:g}, sum by ({grouping}) "
-            f"(rate({metric}_bucket{{{labels}}}[$__rate_interval])))",
-            f"p{percent}{suffix}",
-        )
-        for percent in percents
-    )
+    selected = f"{metric}_bucket{{{labels}}}" if labels else f"{metric}_bucket"
+    return f"histogram_quantile({percent / 100:g}, sum by ({grouping}) (rate({selected}[$__rate_interval])))"
+
+
+def percentiles(metric: str, labels: str = "") -> tuple[Query, ...]:
+    """Return half, nearly all, and all but one in a hundred."""
+    return tuple(Query(percentile(percent, metric, labels), f"p{percent}") for percent in (50, 95, 99))
 
 
 def _shared_out(count: int) -> tuple[int, ...]:

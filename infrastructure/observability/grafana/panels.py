@@ -4,6 +4,7 @@ What looks alike means the same: colours go by meaning (`COLOURS`), thresholds a
 has a description, which Grafana shows behind the panel's "i".
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,17 +12,23 @@ Json = dict[str, Any]
 
 GREEN, BLUE, YELLOW, ORANGE, RED = "#73BF69", "#5794F2", "#FADE2A", "#FF9830", "#F2495C"
 PURPLE, TEAL, GREY = "#B877D9", "#37B7C3", "#9AA0A6"
-COLOURS = {
-    "2xx": GREEN, "3xx": BLUE, "4xx": ORANGE, "5xx": RED,
-    "done": GREEN, "error": RED, "cancelled": GREY, "queued": YELLOW, "processing": BLUE,
-    "waiting": YELLOW, "running": BLUE, "busy": BLUE, "free": GREEN,
-    "crash": RED, "stall": PURPLE, "oom": ORANGE,
-    "p50": GREEN, "p95": ORANGE, "p99": RED,
-    "parent": GREEN, "asr": BLUE, "diarization": PURPLE, "vad": TEAL,
-    "delivered": GREEN, "failed": ORANGE, "given_up": RED,
-    "recording": BLUE, "transcript": GREEN, "clip": TEAL, "upload": YELLOW,
+COLOURS: dict[str, dict[str, str]] = {
+    "": {"p50": GREEN, "p95": ORANGE, "p99": RED, "waiting": YELLOW, "running": BLUE},
+    "class": {"2xx": GREEN, "3xx": BLUE, "4xx": ORANGE, "5xx": RED},
+    "status": {"done": GREEN, "error": RED, "cancelled": GREY, "queued": YELLOW, "processing": BLUE},
+    "state": {"busy": BLUE, "free": GREEN},
+    "cause": {
+        "worker_crashed": RED, "engine_hung": PURPLE, "out_of_memory": ORANGE, "lease_expired": YELLOW,
+        "crashed": RED, "died_idle": GREY, "hung": PURPLE, "device_error": YELLOW,
+    },
+    "outcome": {"delivered": GREEN, "failed": ORANGE, "given_up": RED},
+    "process": {"parent": GREEN, "asr": BLUE, "diarization": PURPLE, "vad": TEAL},
+    "stage": {
+        "decode": YELLOW, "voice_activity": TEAL, "recognition": BLUE, "diarization": PURPLE, "attribution": GREEN,
+        "second_look": ORANGE,
+    },
 }  # fmt: skip
-"""A series whose legend is one of these has the same colour on every panel of every dashboard."""
+"""What a label's values, or words of this program's own (""), look like on every panel of every dashboard."""
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -81,22 +88,16 @@ class Panel:
     def _overrides(self) -> list[Json]:
         if self.kind != "timeseries":
             return []
+        labels = {re.sub(r"^{{(\w+)}}.*", r"\1", query.legend) for query in self.queries if "{{" in query.legend}
+        words = {word: colour for label in labels for word, colour in COLOURS.get(label, {}).items()}
+        words |= {query.legend: COLOURS[""][query.legend] for query in self.queries if query.legend in COLOURS[""]}
         return [
             {
-                "matcher": {"id": "byRegexp", "options": f"/^{name}( .*)?$/"},
+                "matcher": {"id": "byRegexp", "options": f"/^{word}( .*)?$/"},
                 "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
             }
-            for name, colour in COLOURS.items()
-            if any(_may_be_named(query.legend, name) for query in self.queries)
+            for word, colour in sorted(words.items())
         ]
-
-
-def _may_be_named(legend: str, name: str) -> bool:
-    """Whether a series may have this name: it is the legend's first word, or a label's value stands there."""
-    first = legend.split(" ")[0] if legend else ""
-    return first == name or first in {
-        "{{class}}", "{{status}}", "{{state}}", "{{cause}}", "{{process}}", "{{stage}}", "{{outcome}}", "{{kind}}",
-    }  # fmt: skip
 
 
 def stat(

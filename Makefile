@@ -30,12 +30,16 @@ lint: $(VENV)/.ready-dev
 
 # Those marked `patient` wait for leases and deadlines most of the time, so they run beside the others, not after them.
 test: lint espeak curl postgres brokers faketime ## everything that `check` does, and the slow tests too
-	@$(BIN)/pytest -q -m "patient and not bench" --durations=15 >$(VENV)/patient.log 2>&1 & beside=$$!; \
-	  $(BIN)/pytest -q -m "not bench and not patient" --durations=15; others=$$?; \
-	  wait $$beside; patient=$$?; cat $(VENV)/patient.log; exit $$((others || patient))
+	@$(BIN)/pytest -q -m "patient and not bench" --durations=15 --cache-clear -o cache_dir=$(VENV)/patient >$(VENV)/patient.log 2>&1 & beside=$$!; \
+	  $(BIN)/pytest -q -m "not bench and not patient" --durations=15 --cache-clear -o cache_dir=$(VENV)/others; others=$$?; \
+	  wait $$beside; patient=$$?; cat $(VENV)/patient.log; \
+	  [ $$others != 1 ] || { $(BIN)/python -m tests.alone $(VENV)/others; others=$$?; }; \
+	  [ $$patient != 1 ] || { $(BIN)/python -m tests.alone $(VENV)/patient; patient=$$?; }; \
+	  exit $$((others || patient))
 
 test-engines: $(ENGINES)/.ready espeak ## the tests of engines that need an extra, in .venv-engines (6 GB, minutes to install)
-	@$(ENGINES)/bin/pytest -q -m "not bench" --durations=15 tests/engines
+	@$(ENGINES)/bin/pytest -q -m "not bench" --durations=15 --cache-clear -o cache_dir=$(ENGINES)/cache tests/engines; status=$$?; \
+	  [ $$status != 1 ] || { $(ENGINES)/bin/python -m tests.alone $(ENGINES)/cache; status=$$?; }; exit $$status
 
 bench: $(VENV)/.ready-dev ## measure, and write BENCHMARKS.md (BENCH=--quick is short; COLLOQUY_TEST_SPEECH adds real speech)
 	@$(BIN)/python -m tests.bench.report $(BENCH)

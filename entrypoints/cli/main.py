@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 from entrypoints.cli.bench_command import bench
+from domain.errors import NotConfigured
+from entrypoints.cli.configured import Exit
 from entrypoints.cli.configured import configured as _settings
+from entrypoints.cli.encryption_commands import encryption
 from entrypoints.cli.key_commands import keys, users
 from entrypoints.cli.model_commands import models
 from entrypoints.cli.quotas import quotas
@@ -25,6 +28,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
 app.add_typer(models, name="models")
 app.add_typer(quotas, name="quotas")
+app.add_typer(encryption, name="encryption")
 
 
 class Format(StrEnum):
@@ -99,27 +103,33 @@ def serve(
     issue_key: Annotated[
         bool, typer.Option("--issue-key", help="Print a fresh API key and a curl line to try.")
     ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Check the configuration, print it, and end.")] = False,
 ) -> None:
     """Run the whole service in this process; with QUEUE_URL, the API alone."""
+    if check:
+        return config()
+    settings = _settings()  # what is wrong with them is said before anything else is looked for
     from entrypoints.cli.serve import serve_embedded
 
-    raise typer.Exit(serve_embedded(_settings(), issue_key=issue_key))
+    raise typer.Exit(serve_embedded(settings, issue_key=issue_key))
 
 
 @app.command()
 def worker() -> None:
     """Do the work of a service whose API runs elsewhere."""
+    settings = _settings()
     from entrypoints.cli.worker import run_worker
 
-    raise typer.Exit(run_worker(_settings()))
+    raise typer.Exit(run_worker(settings))
 
 
 @app.command()
 def sweeper() -> None:
     """Sweep and do the chores of a service whose API and workers run elsewhere."""
+    settings = _settings()
     from entrypoints.cli.sweeper import run_sweeper
 
-    raise typer.Exit(run_sweeper(_settings()))
+    raise typer.Exit(run_sweeper(settings))
 
 
 @app.command()
@@ -197,5 +207,9 @@ def config(
 
 
 def main() -> None:
-    """Run the command."""
-    sys.exit(app())
+    """Run the command; an installation that lacks a setting ends it with what that is."""
+    try:
+        sys.exit(app())
+    except NotConfigured as error:
+        print(f"colloquy: {error.detail}", file=sys.stderr)
+        sys.exit(Exit.BAD_SETTINGS)

@@ -1,7 +1,8 @@
 """A backup: one tar file with every row of one instant and the blobs that they need, each with its SHA-256.
 
 It is taken beside a running service and restored onto an empty one, over the other database or blob store too. Keys are
-in it as digests alone. It must not be mistaken for whole when it is not: what sums it up comes last.
+in it as digests alone. It must not be mistaken for whole when it is not: what sums it up comes last. Where encryption
+is on, blobs and texts are in it encrypted, with their wrapped keys: it needs ENCRYPTION_KEYS to be restored.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import hashlib
 import os
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,13 +21,16 @@ from alembic.script import ScriptDirectory
 from msgspec import DecodeError, Struct, json
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.keyring import refuse_strangers
+from adapters.storage.encrypted import EncryptedBlobStore
 from application.ports.blobs import BlobNotFound, BlobStore
-from infrastructure.backup_rows import dump_rows, load_rows, refuse_rows
+from infrastructure.backup_rows import VAULT_KEYS, dump_rows, load_rows, refuse_rows, wrapping_keys
 from infrastructure.database import MIGRATIONS
 
 FORMAT = 1
 _HEAD, _MISSING, _SUMS = "backup.json", "missing.txt", "SHA256SUMS"
 _ROWS, _BLOBS = "rows/", "blobs/"
+_KEYS = f"{_ROWS}{VAULT_KEYS}.jsonl"
 _STEP = 1 << 20
 
 
@@ -79,12 +84,21 @@ async def make_backup(url: str, blobs: BlobStore, file: Path, *, made_at: str) -
     return contents
 
 
-async def restore_backup(file: Path, engine: AsyncEngine, blobs: BlobStore) -> Contents:
+def _no_keys(wanted: set[str]) -> None:
+    refuse_strangers(wanted, set())
+
+
+async def restore_backup(
+    file: Path, engine: AsyncEngine, stored: BlobStore, refuse_other_keys: Callable[[set[str]], None] = _no_keys
+) -> Contents:
     """Put everything back: blobs first, then all rows at once, so that what was broken off can be begun again.
+
+    Blobs go as they are into `stored`, where they lie encrypted if they are to be.
 
     Raises:
         BadBackup: it cannot be restored; no row was written.
         NotEmpty: there are rows already.
+        NotConfigured: `refuse_other_keys` said so to the ids of the keys under which the backup is encrypted.
     """
     async with engine.connect() as connection:
         await refuse_rows(connection)
@@ -93,7 +107,7 @@ async def restore_backup(file: Path, engine: AsyncEngine, blobs: BlobStore) -> C
         folder = Path(name)
         try:
             with tarfile.open(file, mode="r|") as tar:
-                await _unpack(tar, blobs, folder, contents)
+                await _unpack(tar, stored, folder, contents, refuse_other_keys)
         except tarfile.TarError as error:
             raise BadBackup(f"{file} is not a whole backup: {error}") from error
         _check(folder)
@@ -148,7 +162,7 @@ async def _add_blobs(archive: _Writer, blobs: BlobStore, folder: Path, contents:
         for line in keys:
             key, spool = line.rstrip("\n"), folder / "blob"
             try:
-                place = await blobs.fetch(key, spool)
+                place = await _as_stored(blobs, key, spool)
                 contents.bytes += await asyncio.to_thread(archive.add, f"{_BLOBS}{key}", place)
                 contents.blobs += 1
             except (BlobNotFound, FileNotFoundError):
@@ -156,7 +170,24 @@ async def _add_blobs(archive: _Writer, blobs: BlobStore, folder: Path, contents:
             spool.unlink(missing_ok=True)
 
 
-async def _unpack(tar: tarfile.TarFile, blobs: BlobStore, folder: Path, contents: Contents) -> None:
+async def _as_stored(blobs: BlobStore, key: str, spool: Path) -> Path:
+    """Return a file with the blob, encrypted where what is stored is to be, even if it is not yet."""
+    if not isinstance(blobs, EncryptedBlobStore):
+        return await blobs.fetch(key, spool)
+    with _private(spool) as out:
+        async with aclosing(blobs.encrypted(key)) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(out.write, chunk)
+    return spool
+
+
+async def _unpack(
+    tar: tarfile.TarFile,
+    blobs: BlobStore,
+    folder: Path,
+    contents: Contents,
+    refuse_other_keys: Callable[[set[str]], None],
+) -> None:
     with (folder / "found").open("w", encoding="utf-8") as sums:
         for number, member in enumerate(tar):
             content = tar.extractfile(member)
@@ -171,6 +202,8 @@ async def _unpack(tar: tarfile.TarFile, blobs: BlobStore, folder: Path, contents
                 raise BadBackup(f"there is no place for {member.name!r}")
             if number == 0:
                 _judge(folder / _HEAD)
+            elif member.name == _KEYS:
+                refuse_other_keys(wrapping_keys(folder))
             if member.name != _SUMS:
                 sums.write(f"{digest}  {member.name}\n")
 

@@ -17,16 +17,19 @@ from sqlalchemy import Connection, LargeBinary, Table, Uuid, create_engine, even
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.persistence import sql as _every_table  # noqa: F401 - with it all of them are in the metadata
+from adapters.persistence.sql_sealed import is_sealed
 from adapters.persistence.sql_search import SqlTranscriptTexts
 from adapters.persistence.tables import UtcDateTime, metadata, tasks
 from adapters.persistence.tables_clips import clips
 from adapters.persistence.tables_revisions import revisions, transcript_texts
+from adapters.persistence.tables_vault import vault_keys
 from domain.search import TextPart, terms
 from domain.task import TaskId, TaskKind, media_key, transcript_key
 from infrastructure.database import blocking_engine
 
 _FLEETING = {"chores", "resumable_uploads", "sessions", "uploads"}
 """When chores are due, who is logged in, and uploads that no task has: their bytes are in no backup either."""
+VAULT_KEYS = vault_keys.name
 _BATCH = 500
 _PARSED = {Uuid: UUID, UtcDateTime: datetime, LargeBinary: bytes}
 """What JSON has no type for."""
@@ -70,6 +73,11 @@ async def load_rows(engine: AsyncEngine, folder: Path) -> int:
                 count += len(batch)
         await connection.commit()
     return count
+
+
+def wrapping_keys(folder: Path) -> set[str]:
+    """Return the ids of the operator's keys under which such a folder's vault keys are wrapped."""
+    return {row["under"] for row in _rows(folder / f"{VAULT_KEYS}.jsonl", vault_keys)}
 
 
 async def refuse_rows(connection: AsyncConnection) -> None:
@@ -149,7 +157,8 @@ def _rows(file: Path, table: Table) -> Iterator[dict[str, Any]]:
 async def _load_texts(connection: AsyncConnection, rows: Iterable[Mapping[str, Any]]) -> int:
     texts, count = SqlTranscriptTexts(connection.execute, connection.dialect.name), 0
     for task_id, group in groupby(rows, key=lambda row: row["task_id"]):
-        parts = [TextPart(part["text"], terms(part["text"])) for part in group]
+        found = [str(part["text"]) for part in group]
+        parts = [TextPart(text, () if is_sealed(text) else terms(text)) for text in found]
         await texts.put(task_id, parts)
         count += len(parts)
     return count

@@ -12,6 +12,8 @@ from adapters.diarization.channel import ChannelDiarizer
 from adapters.hosting.devices import Devices
 from adapters.hosting.hosted import HostedDiarizationEngine, HostedTranscriptionEngine, HostedVoiceActivityDetector
 from adapters.media.av import AvDecoder
+from adapters.observability.prometheus import PrometheusMetrics
+from adapters.observability.whole import Whole
 from adapters.passwords import Argon2Passwords
 from adapters.persistence.sql import SqlUnitOfWork
 from adapters.queue.in_process import InProcessQueue
@@ -76,7 +78,7 @@ from infrastructure.broker import make_queue
 from infrastructure.chores import make_chores
 from infrastructure.database import connect, looking
 from infrastructure.egress import fetch_limits, make_egress, make_fetcher
-from infrastructure.encryption import guarded, make_vault
+from infrastructure.encryption import guarded, make_encrypt_old, make_vault
 from infrastructure.engine_choice import absent_models, choose_asr, choose_diarizer
 from infrastructure.engines import (
     Hosts,
@@ -96,6 +98,7 @@ from infrastructure.engines import (
 from infrastructure.events import make_events
 from infrastructure.installation_secret import derived_key
 from infrastructure.limits import make_rate_limiter
+from infrastructure.metrics import make_workplace
 from infrastructure.models import in_memory, shelf
 from infrastructure.settings import Settings
 from infrastructure.storage import make_blob_store, make_direct_access
@@ -112,6 +115,8 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(Uuid7Factory)
+    metrics = providers.ThreadSafeSingleton(PrometheusMetrics, version("colloquy"))
+    whole = providers.Singleton(Whole)
 
     database = providers.Singleton(connect, settings.provided.sql_url, settings.provided.database)
     vault = providers.Singleton(make_vault, settings, providers.Factory(SqlUnitOfWork, database).provider, ids)
@@ -119,6 +124,7 @@ class Container(containers.DeclarativeContainer):
     look = providers.Factory(SqlUnitOfWork, providers.Singleton(looking, database), vault)
     stored = providers.Singleton(make_blob_store, settings)
     blobs = providers.Singleton(guarded, settings, stored, vault)
+    encrypt_old = providers.Factory(make_encrypt_old, stored, blobs, new_uow.provider, database, vault)
     direct_access = providers.Singleton(make_direct_access, settings, clock)
     bell = providers.Singleton(InProcessQueue)
     queue = providers.Singleton(make_queue, settings, bell)
@@ -133,7 +139,8 @@ class Container(containers.DeclarativeContainer):
     )
     webhook_sender = providers.Singleton(HttpxWebhookSender, egress, allow_http=settings.provided.webhooks.allow_http)
     deliver_webhook = providers.Singleton(
-        DeliverWebhook, new_uow=new_uow.provider, sender=webhook_sender, cipher=cipher, jitter=providers.Object(random)
+        DeliverWebhook, new_uow=new_uow.provider, sender=webhook_sender, cipher=cipher, jitter=providers.Object(random),
+        metrics=metrics,
     )
     manage_webhooks = providers.Factory(
         ManageWebhooks, new_uow=new_uow.provider, sender=webhook_sender, cipher=cipher, ids=ids, clock=clock
@@ -169,15 +176,21 @@ class Container(containers.DeclarativeContainer):
         bare_asr,
         providers.Factory(hosting, settings, providers.Factory(asr_threads, settings)),
         devices,
+        metrics,
     )
     diarizer = providers.ThreadSafeSingleton(
         HostedDiarizationEngine,
         bare_diarizer,
         providers.Factory(hosting, settings, providers.Factory(diarizer_threads, settings)),
         devices,
+        metrics,
     )
     vad = providers.ThreadSafeSingleton(
-        HostedVoiceActivityDetector, providers.Factory(SileroVad), providers.Factory(hosting, settings, 1), devices
+        HostedVoiceActivityDetector,
+        providers.Factory(SileroVad),
+        providers.Factory(hosting, settings, 1),
+        devices,
+        metrics,
     )
     hosts = providers.Singleton(Hosts, vad, asr, diarizer, settings.provided.engine.preload)
 
@@ -229,8 +242,17 @@ class Container(containers.DeclarativeContainer):
         blobs=blobs,
         events=events,
         clock=clock,
+        metrics=metrics,
         transcribe=make_transcript,
         worker=providers.Factory(worker_name),
+    )
+    workplace = providers.Singleton(
+        make_workplace,
+        settings,
+        process_task=process_task,
+        hosts=hosts,
+        devices=devices,
+        engines=providers.List(asr, diarizer),
     )
     sweep = providers.Factory(Sweep, new_uow=new_uow.provider, queue=queue)
 
@@ -258,6 +280,7 @@ class Container(containers.DeclarativeContainer):
         new_uow=new_uow.provider,
         blobs=blobs,
         stage=stage_upload,
+        admit=admit_task,
         ids=ids,
         kept=settings.provided.clips_kept,
     )

@@ -6,6 +6,7 @@ from sqlalchemy.exc import OperationalError
 
 from domain.errors import DatabaseUnavailable
 from infrastructure.database import migrate
+from infrastructure.encryption import refuse_wrong_keys
 from infrastructure.settings import Settings
 
 
@@ -14,10 +15,12 @@ def prepare(settings: Settings) -> None:
 
     Raises:
         DatabaseUnavailable: as `prepare_database`.
+        NotConfigured: what is stored is encrypted under a key that is not given.
     """
     for folder in (settings.data, settings.blob_dir, settings.spool_dir, settings.resumable_dir, settings.work_dir):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     prepare_database(settings)
+    refuse_wrong_keys(settings)
 
 
 def prepare_database(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from msgspec import json
 
 from adapters.persistence.memory_batches import MemoryBatches
+from adapters.persistence.memory_census import MemoryCensus
 from adapters.persistence.memory_clips import MemoryClips
 from adapters.persistence.memory_deletions import MemoryChores, MemoryDeletions, MemoryKeeping
 from adapters.persistence.memory_idempotency import MemoryIdempotency, Requests
@@ -22,6 +23,7 @@ from adapters.persistence.memory_revisions import MemoryEdits, MemoryRevisions, 
 from adapters.persistence.memory_uploads import MemoryUploads
 from adapters.persistence.memory_usage import Charge, MemoryUsage
 from adapters.persistence.memory_users import MemorySessions, MemoryUsers
+from adapters.persistence.memory_vault import MemoryVaultKeys
 from adapters.persistence.memory_webhooks import MemoryDeliveries, MemoryWebhooks, forget_task
 from application.ports.persistence import (
     ApiKeyRepository,
@@ -32,7 +34,9 @@ from application.ports.persistence import (
 )
 from application.ports.system import Clock
 from application.ports.task_filter import EVERYTHING, TaskFilter
+from application.ports.vault import WrappedKey
 from domain.access import ApiKey, KeyId
+from domain.census import Kept
 from domain.errors import LeaseLost
 from domain.pace import Pace, Work
 from domain.quota import Quota
@@ -58,6 +62,8 @@ class _Rows:
     deletions: dict[UUID, bytes] = field(default_factory=dict)
     chores: dict[str, datetime] = field(default_factory=dict)
     paces: dict[Work, Pace] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    stored: dict[Kept, int] = field(default_factory=dict)
     turns: dict[tuple[int, OwnerId], datetime] = field(default_factory=dict)
     charges: dict[UUID, Charge] = field(default_factory=dict)
     quotas: dict[UUID, Quota] = field(default_factory=dict)
@@ -65,6 +71,7 @@ class _Rows:
     batches: dict[UUID, bytes] = field(default_factory=dict)
     webhooks: dict[UUID, bytes] = field(default_factory=dict)
     deliveries: dict[UUID, bytes] = field(default_factory=dict)
+    vault_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
 
     def copy(self) -> "_Rows":
         return _Rows(**{each.name: dict(getattr(self, each.name)) for each in fields(self)})
@@ -277,6 +284,8 @@ class MemoryUnitOfWork(UnitOfWork):
         self.webhooks = MemoryWebhooks(self._rows.webhooks, self._rows.deliveries)
         self.deliveries = MemoryDeliveries(self._rows.deliveries, self._rows.webhooks)
         self.paces = MemoryPaces(self._rows.paces)
+        self.vault_keys = MemoryVaultKeys(self._rows.vault_keys)
+        self.census = MemoryCensus(self._rows, self._database.clock)
         return self
 
     async def __aexit__(

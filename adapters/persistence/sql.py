@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.persistence import sql_turns, tables
 from adapters.persistence.rows import api_key_from_row, api_key_to_row, task_from_row, task_to_row
 from adapters.persistence.sql_batches import SqlBatches
+from adapters.persistence.sql_census import SqlCensus
 from adapters.persistence.sql_clips import SqlClips
 from adapters.persistence.sql_deletions import SqlChores, SqlDeletions, SqlKeeping
 from adapters.persistence.sql_idempotency import SqlIdempotency
@@ -25,10 +26,12 @@ from adapters.persistence.sql_paces import SqlPaces
 from adapters.persistence.sql_pages import newest_of, page_of
 from adapters.persistence.sql_resumables import SqlResumables
 from adapters.persistence.sql_revisions import SqlEdits, SqlRevisions
+from adapters.persistence.sql_sealed import SealedCheckpoints, SealedTranscriptTexts
 from adapters.persistence.sql_search import SqlTranscriptTexts
 from adapters.persistence.sql_uploads import SqlUploads
 from adapters.persistence.sql_usage import SqlUsage
 from adapters.persistence.sql_users import SqlSessions, SqlUsers
+from adapters.persistence.sql_vault import SqlVaultKeys
 from adapters.persistence.sql_webhooks import SqlDeliveries, SqlWebhooks
 from adapters.persistence.tables import database_now
 from adapters.persistence.tables_native import task_tags
@@ -40,7 +43,9 @@ from application.ports.persistence import (
     TaskRepository,
     UnitOfWork,
 )
+from application.ports.search import TranscriptTexts
 from application.ports.task_filter import EVERYTHING, TaskFilter
+from application.ports.vault import Vault
 from domain.access import ApiKey, KeyId
 from domain.errors import DatabaseUnavailable, LeaseLost, StorageFull
 from domain.task import OwnerId, Task, TaskId
@@ -286,10 +291,11 @@ class SqlApiKeys(ApiKeyRepository):
 
 
 class SqlUnitOfWork(UnitOfWork):
-    """One transaction on a connection of the engine's pool."""
+    """One transaction on a connection of the engine's pool; what was said is sealed where there is a vault."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault | None = None) -> None:
         self._engine = engine
+        self._vault = vault
 
     async def __aenter__(self) -> Self:
         """Take a connection; the transaction begins with the first statement."""
@@ -298,7 +304,7 @@ class SqlUnitOfWork(UnitOfWork):
         except SQLAlchemyError as error:
             raise _translated(error) from error
         self.tasks = SqlTasks(self._transaction)
-        self.checkpoints = SqlCheckpoints(self._transaction)
+        self.checkpoints: CheckpointRepository = SqlCheckpoints(self._transaction)
         self.api_keys = SqlApiKeys(self._transaction)
         self.uploads = SqlUploads(self._transaction.run)
         self.resumables = SqlResumables(self._transaction.run)
@@ -314,9 +320,14 @@ class SqlUnitOfWork(UnitOfWork):
         self.webhooks = SqlWebhooks(self._transaction.run)
         self.deliveries = SqlDeliveries(self._transaction.run)
         self.paces = SqlPaces(self._transaction.run)
+        self.census = SqlCensus(self._transaction.run)
         self.revisions = SqlRevisions(self._transaction.run)
         self.edits = SqlEdits(self._transaction.run)
-        self.texts = SqlTranscriptTexts(self._transaction.run, self._transaction.dialect)
+        self.texts: TranscriptTexts = SqlTranscriptTexts(self._transaction.run, self._transaction.dialect)
+        self.vault_keys = SqlVaultKeys(self._transaction.run)
+        if self._vault is not None:
+            self.checkpoints = SealedCheckpoints(self.checkpoints, self._vault, self.vault_keys)
+            self.texts = SealedTranscriptTexts(self._transaction.run, self._vault, self.vault_keys)
         return self
 
     async def __aexit__(

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from application.ports.batches import BatchRepository
+from application.ports.census import CensusRepository
 from application.ports.clips import ClipRepository
 from application.ports.deletions import ChoreRepository, DeletionRepository, KeepingRepository
 from application.ports.idempotency import IdempotencyRepository
@@ -19,6 +20,7 @@ from application.ports.task_filter import EVERYTHING, TaskFilter
 from application.ports.uploads import UploadRepository
 from application.ports.usage import UsageRepository
 from application.ports.users import SessionRepository, UserRepository
+from application.ports.vault import VaultKeyRepository
 from application.ports.webhooks import DeliveryRepository, WebhookRepository
 from domain.access import ApiKey, KeyId
 from domain.task import OwnerId, Task, TaskId
@@ -178,6 +180,8 @@ class UnitOfWork(Protocol):
     chores: ChoreRepository
     usage: UsageRepository
     paces: PaceRepository
+    vault_keys: VaultKeyRepository
+    census: CensusRepository
 
     @abstractmethod
     async def __aenter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 from application.announce_task import announce
 from application.ports.persistence import UnitOfWork
+from domain.census import DELETED
 from domain.deletion import Deletion, DeletionReason
 from domain.task import Task
 
@@ -29,3 +30,5 @@ async def bury(uow: UnitOfWork, task: Task, reason: DeletionReason) -> None:
         await uow.tasks.save(each)
         if each.status.final and not ended_before:
             await announce(uow, each)
+    if task.lease is not None:
+        await uow.census.attempt_ended(DELETED, by=task.id.int)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from application.announce_task import announce
 from application.ports.persistence import NewUnitOfWork, StaleTask, UnitOfWork
+from domain.census import cause_of, closed
 from domain.errors import TaskNotFound
 from domain.task import Task, TaskId
 
@@ -22,7 +23,8 @@ async def change_task(
     """Apply `change(task, now)` to the stored task, `now` being the database's clock.
 
     `beside` is called after the change is written, in the same unit of work. Whatever `change` raises leaves the task
-    as it was. One that has ended keeps no checkpoints, however it ended, and is announced in the same unit of work.
+    as it was. One that has ended keeps no checkpoints, however it ended, and is announced in the same unit of work, in
+    which an attempt that has ended is counted too.
 
     Raises:
         TaskNotFound: the task is gone.
@@ -33,7 +35,7 @@ async def change_task(
             if task is None:
                 raise TaskNotFound(f"there is no task {task_id}")
             now = await uow.tasks.now()
-            ended_before = task.status.final
+            ended_before, attempts = task.status.final, task.attempts
             change(task, now)
             if task.status.final:
                 await uow.checkpoints.clear(task_id)
@@ -45,5 +47,7 @@ async def change_task(
                 continue
             if task.status.final and not ended_before:
                 await announce(uow, task)
+            if attempt := closed(attempts, task.attempts):
+                await uow.census.attempt_ended(cause_of(attempt), by=task_id.int)
             await uow.commit()
             return task

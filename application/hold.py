@@ -16,6 +16,7 @@ import structlog
 
 from application.change_task import Beside, change_task
 from application.patience import patiently
+from application.ports.metrics import Metrics
 from application.ports.notify import EventPublisher, TaskEvent
 from application.ports.persistence import NewUnitOfWork
 from application.ports.system import Clock, ProgressSink
@@ -48,8 +49,9 @@ class Hold:
     """
 
     def __init__(
-        self, task: Task, *, new_uow: NewUnitOfWork, events: EventPublisher, clock: Clock, since: float | None = None
-    ) -> None:
+        self, task: Task, *, new_uow: NewUnitOfWork, events: EventPublisher, clock: Clock, metrics: Metrics,
+        since: float | None = None,
+    ) -> None:  # fmt: skip
         self.task = task
         self.token = task.token
         self.progress = Progress(clock)
@@ -57,6 +59,7 @@ class Hold:
         self._new_uow = new_uow
         self._events = events
         self._clock = clock
+        self._metrics = metrics
         self._stopped: str | None = None
         self._shutdown_at: float | None = None
         self._closing = asyncio.Event()
@@ -206,6 +209,7 @@ class Hold:
         """
         audio = self.task.duration if audio is None else audio
         if stage.status in {StageStatus.RAN, StageStatus.DEGRADED} and audio:
+            self._metrics.stage_ran(stage, audio_ms=audio)
             with suppress(*_NO_WRITE):
                 async with self._new_uow() as uow:
                     await uow.paces.learn(Work.of(stage), seconds=stage.seconds, audio=audio / 1000)

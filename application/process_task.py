@@ -5,15 +5,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from application.claim_task import ClaimTask
 from application.delete_task import remove_transcripts
 from application.finished_transcript import FinishedTranscript, lay_out
 from application.hold import Hold
+from application.origin import serving
 from application.ports.blobs import BlobStore
+from application.ports.metrics import Metrics
 from application.ports.notify import EventPublisher
 from application.ports.persistence import NewUnitOfWork
 from application.ports.system import Clock
+from application.ports.tracing import Tracer
+from application.untraced import UNTRACED
 from domain.backoff import after_failure
 from domain.errors import (
     ColloquyError,
@@ -50,13 +55,17 @@ class ProcessTask:
         blobs: BlobStore,
         events: EventPublisher,
         clock: Clock,
+        metrics: Metrics,
         transcribe: Callable[[Hold], Awaitable[Transcript]],
         worker: str,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._new_uow = new_uow
         self._blobs = blobs
         self._events = events
         self._clock = clock
+        self._metrics = metrics
+        self._tracer = tracer
         self._transcribe = transcribe
         self._claim = ClaimTask(new_uow=new_uow, worker=worker)
         self._holds: set[Hold] = set()
@@ -93,9 +102,21 @@ class ProcessTask:
             return await uow.tasks.get(task_id) is not None
 
     async def _work(self, task: Task, since: float) -> None:
+        with (
+            serving(task.origin),
+            bound_contextvars(task_id=str(task.id), attempt=task.attempt),
+            self._tracer.span("attempt", parent=task.origin.traceparent, task_id=str(task.id)) as span,
+        ):
+            span.note(attempt=task.attempt, kind=task.kind.value)
+            hold = await self._hold(task, since)
+            span.note(status=hold.task.status.value)
+
+    async def _hold(self, task: Task, since: float) -> Hold:
         log = _log.bind(task_id=str(task.id), attempt=task.attempt)
         log.info("task_claimed")
-        hold = Hold(task, new_uow=self._new_uow, events=self._events, clock=self._clock, since=since)
+        hold = Hold(
+            task, new_uow=self._new_uow, events=self._events, clock=self._clock, metrics=self._metrics, since=since
+        )  # fmt: skip
         async with hold:
             self._holds.add(hold)
             if self._stopping:  # since the claim was begun
@@ -107,7 +128,10 @@ class ProcessTask:
                 await hold.give_back()
             finally:
                 self._holds.discard(hold)
-        log.info("task_left", status=hold.task.status, error=hold.task.error and hold.task.error.code)
+        if hold.task.status.final:
+            self._metrics.task_ended(hold.task.status)
+        log.info("task_left", task_status=hold.task.status, code=hold.task.error and hold.task.error.code)
+        return hold
 
     async def _attempt(self, hold: Hold) -> None:
         token, started = hold.token, self._clock.monotonic()

@@ -7,6 +7,7 @@ from typing import Self
 from entrypoints.beating import Beating, beating
 from entrypoints.http.app import ApiDependencies
 from entrypoints.http.dependencies import api_dependencies
+from entrypoints.numbers import Numbers, showing
 from entrypoints.probe import Probe
 from entrypoints.shared import join
 from entrypoints.work import lend_threads
@@ -24,6 +25,7 @@ class Api:
         self.spool_dir = settings.spool_dir
         self.probe = Probe(self.container, settings, works=False)
         self.beats: Beating
+        self.numbers: Numbers
         self._undo = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -35,6 +37,8 @@ class Api:
         async with AsyncExitStack() as undo:
             lend_threads(0)
             self.beats = await undo.enter_async_context(beating(self.settings, "api", self.probe))
+            shown = showing(self.container, self.settings, self.probe, whole=True)
+            self.numbers = await undo.enter_async_context(shown)
             self.spool_dir = await join(self.container, self.settings, self.settings.spool_dir, undo)
             self._undo = undo.pop_all()
         return self
@@ -47,4 +51,4 @@ class Api:
 
     def api(self) -> ApiDependencies:
         """The use cases that the HTTP API drives."""
-        return api_dependencies(self.container, self.probe)
+        return api_dependencies(self.container, self.probe, self.numbers)

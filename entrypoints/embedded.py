@@ -15,6 +15,7 @@ from entrypoints.beating import Beating, beating
 from entrypoints.couriers import Couriers
 from entrypoints.http.app import ApiDependencies
 from entrypoints.http.dependencies import api_dependencies
+from entrypoints.numbers import Numbers, showing
 from entrypoints.probe import OK, Probe
 from entrypoints.work import Slots, lend_threads, sweep_regularly
 from infrastructure.container import Container
@@ -35,6 +36,7 @@ class Embedded:
         self.probe = Probe(self.container, settings, works=True, own=self._own_parts)
         self.spool_dir = settings.spool_dir
         self.beats: Beating
+        self.numbers: Numbers
         self._undo = AsyncExitStack()
         self._lock: IO[bytes] | None = None
         self._slots: Slots
@@ -68,6 +70,9 @@ class Embedded:
         self._slots.start()
         self._background.append(asyncio.create_task(sweep_regularly(self.container.sweep(), self.container.chores())))
         self.beats = await self._undo.enter_async_context(beating(self.settings, "service", self.probe))
+        self.numbers = await self._undo.enter_async_context(
+            showing(self.container, self.settings, self.probe, whole=True, works=True)
+        )
         return self
 
     async def __aexit__(
@@ -89,7 +94,7 @@ class Embedded:
 
     def api(self) -> ApiDependencies:
         """The use cases that the HTTP API drives."""
-        return api_dependencies(self.container, self.probe)
+        return api_dependencies(self.container, self.probe, self.numbers)
 
     def _own_parts(self) -> dict[str, str]:
         return {"workers": OK if self._slots.running else "stopped"}

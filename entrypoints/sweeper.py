@@ -9,6 +9,7 @@ from typing import Self
 
 from entrypoints.beating import beating
 from entrypoints.lifetime import live
+from entrypoints.numbers import showing
 from entrypoints.probe import Probe
 from entrypoints.shared import join
 from entrypoints.work import SWEEP_SECONDS, lend_threads
@@ -34,6 +35,7 @@ class SweeperProcess:
         async with AsyncExitStack() as undo:
             lend_threads(0)
             await undo.enter_async_context(beating(self.settings, "sweeper", self.probe))
+            await undo.enter_async_context(showing(self.container, self.settings, self.probe, whole=True))
             await join(self.container, self.settings, self.settings.work_dir, undo)
             self._undo = undo.pop_all()
         return self

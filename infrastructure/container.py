@@ -275,6 +275,13 @@ class Container(containers.DeclarativeContainer):
         finish=providers.Factory(FinishResumable, new_uow=new_uow.provider, blobs=blobs),
         largest=settings.provided.max.file_size,
     )
+    admit_task = providers.Factory(
+        AdmitTask,
+        new_uow=new_uow.provider,
+        most=settings.provided.max.queued,
+        most_of_owner=settings.provided.max.queued_per_owner,
+        quota=settings.provided.quota.quota,
+    )
     store_clip = providers.Factory(
         StoreClip,
         new_uow=new_uow.provider,
@@ -287,13 +294,6 @@ class Container(containers.DeclarativeContainer):
     query_clips = providers.Factory(QueryClips, new_uow=new_uow.provider)
     delete_clip = providers.Factory(DeleteClip, new_uow=new_uow.provider, blobs=blobs)
     get_media = providers.Factory(GetMedia, new_uow=new_uow.provider, blobs=blobs, direct=direct_access)
-    admit_task = providers.Factory(
-        AdmitTask,
-        new_uow=new_uow.provider,
-        most=settings.provided.max.queued,
-        most_of_owner=settings.provided.max.queued_per_owner,
-        quota=settings.provided.quota.quota,
-    )
     query_usage = providers.Factory(QueryUsage, new_uow=new_uow.provider, quota=settings.provided.quota.quota)
     manage_quotas = providers.Factory(ManageQuotas, new_uow=new_uow.provider, quota=settings.provided.quota.quota)
     submit_transcription = providers.Factory(

@@ -43,6 +43,10 @@ class Hosts:
             if name in self._preload:
                 host.start()
 
+    def resident(self) -> dict[str, int]:
+        """Return the bytes of memory that the processes of each take."""
+        return {name: host.resident for name, host in self._hosts.items()}
+
     def close(self) -> None:
         """End them, and give back their memory."""
         for host in self._hosts.values():

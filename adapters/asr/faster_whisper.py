@@ -20,6 +20,7 @@ from adapters.asr.listening import Listener
 from adapters.asr.packs import packs
 from adapters.asr.pieces import pause_in, pieces
 from adapters.asr.weights import ENGLISH, LANGUAGES, MODELS, find_weights, languages_of, name_of
+from adapters.loading import loading
 from adapters.progress import Rising
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
@@ -161,7 +162,8 @@ class FasterWhisperEngine(TranscriptionEngine):
     def _load(self, name: str, weights: Path) -> "_Loaded":
         if self._loaded is None or self._loaded.name != name:
             self._loaded = None  # two models may not fit side by side
-            with translated(EngineUnavailable(f"the weights of '{name}' cannot be loaded on {self._device()}")):
+            failure = EngineUnavailable(f"the weights of '{name}' cannot be loaded on {self._device()}")
+            with translated(failure), loading(name):
                 self._loaded = self._load_anew(name, weights)
         return self._loaded
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from adapters.asr.pieces import pieces
+from adapters.loading import loading
 from adapters.pcm import samples
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
@@ -115,7 +116,8 @@ class PocketSphinxEngine(TranscriptionEngine):
             try:
                 from pocketsphinx import Config, Decoder
 
-                self._decoder = Decoder(Config(**_SETTINGS))
+                with loading(_MODEL):
+                    self._decoder = Decoder(Config(**_SETTINGS))
             except MemoryError as exc:
                 raise EngineFailed("pocketsphinx ran out of memory", code="out_of_memory") from exc
             except Exception as exc:

@@ -14,6 +14,7 @@ from adapters.asr.sherpa_models import NAMES, Kind, files_of, find_model, langua
 from adapters.asr.tokens import Tokens, words_of
 from adapters.catalogue import CATALOGUE
 from adapters.hub import Hub, fetch, scaled
+from adapters.loading import loading
 from adapters.pcm import samples
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.system import ProgressSink
@@ -155,7 +156,8 @@ class SherpaOnnxEngine(TranscriptionEngine):
             if files is None:
                 raise EngineUnavailable(f"the weights of '{name}' are not whole: fetch them again")
             try:
-                recogniser = Recogniser(files, threads=self._threads)
+                with loading(name):
+                    recogniser = Recogniser(files, threads=self._threads)
             except ImportError as exc:
                 raise EngineUnavailable("sherpa-onnx is not installed: pip install sherpa-onnx") from exc
         short = files.kind in {Kind.MOONSHINE, Kind.MOONSHINE_V2}

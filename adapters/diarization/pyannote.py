@@ -13,6 +13,7 @@ from adapters.diarization.blocks import shared_windows, stretches
 from adapters.diarization.pyannote_options import PyannoteOptions
 from adapters.diarization.pyannote_weights import find_pipeline, name_of, published
 from adapters.hub import Hub, fetch, scaled
+from adapters.loading import loading
 from adapters.pcm import samples
 from adapters.progress import Rising
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
@@ -136,12 +137,13 @@ class PyannoteDiarizer(DiarizationEngine):
                 ) from exc
             options = self._options
             try:
-                self._loaded = LoadedPipeline(
-                    folder,
-                    device=options.device,
-                    segmentation_batch=options.windows,
-                    embedding_batch=options.voices,
-                )
+                with loading(options.model):
+                    self._loaded = LoadedPipeline(
+                        folder,
+                        device=options.device,
+                        segmentation_batch=options.windows,
+                        embedding_batch=options.voices,
+                    )
             except ColloquyError:
                 raise
             except Exception as exc:  # unpickling a file that is not what it should be can raise anything

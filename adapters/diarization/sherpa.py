@@ -15,6 +15,7 @@ from adapters.catalogue import CATALOGUE
 from adapters.catalogue.shelf import find
 from adapters.diarization.blocks import stretches
 from adapters.hub import Hub, fetch, scaled
+from adapters.loading import loading
 from adapters.pcm import samples
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
 from application.ports.system import ProgressSink
@@ -140,7 +141,8 @@ class SherpaOnnxDiarizer(DiarizationEngine):
         name = Path(self._model).name
         with _translated(None, EngineUnavailable(f"the weights of '{name}' cannot be loaded: fetch them again")):
             try:
-                self._networks = Networks(weights, threads=self._threads, threshold=self._threshold)
+                with loading(name):
+                    self._networks = Networks(weights, threads=self._threads, threshold=self._threshold)
             except ImportError as exc:
                 raise EngineUnavailable("sherpa-onnx is not installed: pip install sherpa-onnx") from exc
         return self._networks

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 
 import structlog
+from structlog.contextvars import get_contextvars
 
 from adapters.hosting.conversation import BEAT_SECONDS, converse, is_well
 from adapters.hosting.devices import Devices
 from adapters.hosting.idle import IdleClocks
 from adapters.hosting.ladder import Ladder
 from adapters.hosting.messages import Call, Done, Failed, Outcome
+from adapters.hosting.notes import Notes
 from adapters.hosting.policy import Hosting
 from adapters.hosting.process import LEAVE_SECONDS, ChildGone, ChildProcess, ChildStuck
 from adapters.hosting.symptoms import out_of_memory
@@ -24,6 +26,7 @@ from domain.errors import EngineFailed
 
 _CLOCKS = IdleClocks()
 """All idle children are watched by one thread."""
+_CONTEXT = ("request_id", "task_id", "attempt", "trace_id", "span_id")
 
 
 class EngineChild:
@@ -46,11 +49,13 @@ class EngineChild:
         *,
         devices: Devices | None = None,
         device: Callable[[object], str] = lambda _: "cpu",
+        notes: Notes | None = None,
     ) -> None:
         self._ladder = Ladder(adapter, hosting.reduced_seconds)
         self._hosting = hosting
         self._devices = Devices() if devices is None else devices
         self._device = device
+        self._notes = Notes() if notes is None else notes
         self._turns = Turns(beat=BEAT_SECONDS)
         self._process: ChildProcess | None = None
         self._watchdog = Watchdog(hosting.stall_seconds)
@@ -89,6 +94,12 @@ class EngineChild:
         process = self._process
         return process.memory if process is not None and process.took else None
 
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that the child takes, shared ones too; 0 for none."""
+        process = self._process
+        return 0 if process is None else process.resident
+
     def call(self, method: str, *arguments: object, on_progress: ProgressSink) -> object:
         """Return what `outcome` has for a result."""
         return self.outcome(method, *arguments, on_progress=on_progress).result
@@ -113,11 +124,12 @@ class EngineChild:
                 while True:
                     device = self._device(self._ladder.engine)
                     self._devices.require(device)
-                    process, answer = self._converse(Call(method, arguments), report, device)
+                    process, answer = self._converse(Call(method, arguments, _context()), report, device)
                     if isinstance(answer, Done):
                         break
                     self._learn(method, process, answer)
                 self._devices.worked(device)
+                self._notes.loaded(process.loads)
                 process.holds = model
                 outcome = Outcome(answer.result, self._ladder.sentences)
                 self._recycle(process)
@@ -128,6 +140,7 @@ class EngineChild:
     def _running(self) -> ChildProcess:
         if self._process is not None and not self._process.alive:
             output = self._process.output
+            self._notes.replaced("died_idle")
             self._log.warning("engine child died while idle", ending=self._drop(), output=output)
         if self._process is None:
             try:
@@ -138,7 +151,10 @@ class EngineChild:
 
     def _drop(self, *, grace: float = LEAVE_SECONDS) -> str:
         process, self._process = self._process, None
-        return "" if process is None else process.end(grace=grace)
+        if process is None:
+            return ""
+        self._notes.loaded(process.loads)
+        return process.end(grace=grace)
 
     def _retire(self) -> None:
         self._drop()
@@ -146,20 +162,23 @@ class EngineChild:
 
     def _learn(self, method: str, process: ChildProcess, answer: Failed) -> None:
         """Return when the call is worth repeating, with less; else raise what was answered."""
-        self._log.warning("engine call failed", method=method, code=answer.error.reason, trace=answer.trace)
+        self._log.warning("engine call failed", call=method, code=answer.error.reason, trace=answer.trace)
         memory = answer.error.reason == "out_of_memory"
         # What filled the memory goes with its process; one that has no adapter is of no use.
         if memory or not process.ready:
+            self._notes.replaced("out_of_memory" if memory else "not_ready")
             self._drop(grace=0)
         if not memory:
             raise answer.error
         if not (self._hosting.reducible and self._ladder.descend()):
             self._ladder.climb()
             raise answer.error
-        self._log.warning("engine reduced for want of memory", method=method, step=self._ladder.sentences[-1])
+        self._notes.did_with_less(len(self._ladder.sentences))
+        self._log.warning("engine reduced for want of memory", call=method, step=self._ladder.sentences[-1])
 
     def _recycle(self, process: ChildProcess) -> None:
         if self._hosting.worn(process.calls, process.memory):
+            self._notes.replaced("recycled")
             self._log.info("engine child recycled", calls=process.calls, memory=process.memory)
             self._drop()
 
@@ -185,24 +204,35 @@ class EngineChild:
 
     def _converse(self, call: Call, on_progress: ProgressSink, device: str) -> tuple[ChildProcess, Done | Failed]:
         process = self._running()
+        self._notes.loaded(process.loads)
         kept, process.took = process.ready, False
         try:
             return process, converse(process, call, self._watchdog, on_progress, by_cpu=device == "cpu")
         except ChildGone as exc:
             ending = self._drop()
-            self._log.warning("engine child died", method=call.method, ending=ending, output=process.output)
+            self._log.warning("engine child died", call=call.method, ending=ending, output=process.output)
             if kept and not process.took:  # of something before this call, which a fresh child may well do
+                self._notes.replaced("died_idle")
                 return self._converse(call, on_progress, device)
             if out_of_memory(process.output):  # native code seldom raises: it says so and aborts
                 return process, Failed(EngineFailed("the engine ran out of memory", code="out_of_memory"), "")
+            self._notes.replaced("device_error" if process.sticky else "crashed")
             if process.sticky:
                 self._devices.failed(device)
             raise EngineFailed(f"the engine's process {ending}", code="worker_crashed") from exc
         except ChildStuck as exc:
             process.abort()
             self._drop(grace=0)
-            self._log.warning("engine child hung", method=call.method, why=str(exc), output=process.output)
+            self._notes.replaced("hung")
+            self._log.warning("engine child hung", call=call.method, why=str(exc), output=process.output)
             raise EngineFailed("the engine made no progress for too long", code="engine_hung") from exc
         except BaseException:
+            self._notes.replaced("stopped")
             self._drop(grace=0)
             raise
+
+
+def _context() -> dict[str, str]:
+    """Return what the log knows of who the call is for."""
+    known = get_contextvars()
+    return {name: str(known[name]) for name in _CONTEXT if known.get(name) is not None}

@@ -3,7 +3,7 @@
 It must not start, end or replace a process.
 """
 
-from adapters.hosting.messages import Call, Done, Failed, Progress, Ready, Taken
+from adapters.hosting.messages import Call, Done, Failed, Loaded, Progress, Ready, Taken
 from adapters.hosting.process import ChildGone, ChildProcess, ChildStuck
 from adapters.hosting.watchdog import Watchdog
 from application.ports.system import ProgressSink
@@ -35,6 +35,8 @@ def converse(
                 process.is_ready(message)
                 process.send(call)
                 watchdog.heard()
+            case Loaded():
+                process.loads.append((message.model, message.seconds))
             case Taken():
                 process.took = True
             case Progress() if message.fraction > fraction:  # saying the same again is no progress
@@ -54,6 +56,9 @@ def is_well(process: ChildProcess) -> bool:
     """Take in what a child that was started ahead has said meanwhile; False when it has no adapter to call."""
     try:
         message = None if process.ready else process.receive(0)
+        while isinstance(message, Loaded):
+            process.loads.append((message.model, message.seconds))
+            message = process.receive(0)
     except (ChildGone, ChildStuck):
         return False
     if isinstance(message, Ready):

@@ -30,7 +30,7 @@ class Devices:
 
     def failed(self, device: str) -> None:
         """Count a sticky error: the device is suspect, and out of service at the third."""
-        device = _canonical(device)
+        device = canonical(device)
         with self._lock:
             failures = self._failures[device] = self._failures.get(device, 0) + 1
             out = failures >= _STRIKES
@@ -43,7 +43,7 @@ class Devices:
 
     def worked(self, device: str) -> None:
         """Clear a device: a whole call has gone well on it."""
-        device = _canonical(device)
+        device = canonical(device)
         with self._lock:
             cleared = self._failures.pop(device, 0)
             self._back_at.pop(device, None)
@@ -56,7 +56,7 @@ class Devices:
         Raises:
             DeviceUnavailable: it is out of service.
         """
-        if _canonical(device) in self.out_of_service():
+        if canonical(device) in self.out_of_service():
             raise DeviceUnavailable("the engine's device is out of service for a while")
 
     def out_of_service(self) -> tuple[str, ...]:
@@ -66,5 +66,6 @@ class Devices:
             return tuple(sorted(device for device, at in self._back_at.items() if now < at))
 
 
-def _canonical(device: str) -> str:
+def canonical(device: str) -> str:
+    """Give a device the one name that it goes by here."""
     return "cuda:0" if device == "cuda" else device

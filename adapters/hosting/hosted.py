@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import cast
 
 from adapters.hosting.devices import Devices
+from adapters.hosting.notes import Notes
 from adapters.hosting.policy import Hosting
 from adapters.hosting.pool import EnginePool
 from application.ports.asr import EngineCapabilities, RecognitionRequest, TranscriptionEngine
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
+from application.ports.metrics import Metrics
 from application.ports.system import ProgressSink
 from application.ports.voice_activity import VoiceActivityDetector
 from domain.media import DecodedAudio
@@ -22,11 +24,14 @@ from domain.transcript import Recognition
 class _Hosted:
     """What the hosted engines share: their children's life. `adapter` is unloaded and can be pickled.
 
-    `devices` are what all the children of this process know of the devices they share.
+    `devices` are what all the children of this process know of the devices they share; `metrics` hear of their lives.
     """
 
-    def __init__(self, adapter: object, hosting: Hosting, devices: Devices | None = None) -> None:
-        self._pool = EnginePool(adapter, hosting, devices=devices, device=_device)
+    def __init__(
+        self, adapter: object, hosting: Hosting, devices: Devices | None = None, metrics: Metrics | None = None
+    ) -> None:
+        notes = Notes(_name(adapter), metrics)
+        self._pool = EnginePool(adapter, hosting, devices=devices, device=_device, notes=notes)
         self._made_of = adapter, hosting
 
     def __reduce__(self) -> tuple[type, tuple[object, Hosting]]:
@@ -36,6 +41,11 @@ class _Hosted:
     def start(self) -> None:
         """Start the children ahead of their first calls, without waiting for them."""
         self._pool.start()
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that the children take."""
+        return self._pool.resident
 
     def _held(self, default: str) -> str | None:
         held = self._pool.holds
@@ -49,8 +59,14 @@ class _Hosted:
 class HostedTranscriptionEngine(_Hosted, TranscriptionEngine):
     """Recognises speech in a child that holds `engine`."""
 
-    def __init__(self, engine: TranscriptionEngine, hosting: Hosting, devices: Devices | None = None) -> None:
-        super().__init__(engine, hosting, devices)
+    def __init__(
+        self,
+        engine: TranscriptionEngine,
+        hosting: Hosting,
+        devices: Devices | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        super().__init__(engine, hosting, devices, metrics)
         self._engine = engine
 
     def capabilities(self) -> EngineCapabilities:
@@ -79,8 +95,14 @@ class HostedTranscriptionEngine(_Hosted, TranscriptionEngine):
 class HostedDiarizationEngine(_Hosted, DiarizationEngine):
     """Finds speakers in a child that holds `engine`."""
 
-    def __init__(self, engine: DiarizationEngine, hosting: Hosting, devices: Devices | None = None) -> None:
-        super().__init__(engine, hosting, devices)
+    def __init__(
+        self,
+        engine: DiarizationEngine,
+        hosting: Hosting,
+        devices: Devices | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        super().__init__(engine, hosting, devices, metrics)
         self._engine = engine
 
     def capabilities(self) -> DiarizerCapabilities:
@@ -109,13 +131,25 @@ class HostedDiarizationEngine(_Hosted, DiarizationEngine):
 class HostedVoiceActivityDetector(_Hosted, VoiceActivityDetector):
     """Finds speech in a child that holds `detector`."""
 
-    def __init__(self, detector: VoiceActivityDetector, hosting: Hosting, devices: Devices | None = None) -> None:
-        super().__init__(detector, hosting, devices)
+    def __init__(
+        self,
+        detector: VoiceActivityDetector,
+        hosting: Hosting,
+        devices: Devices | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        super().__init__(detector, hosting, devices, metrics)
 
     def speech(self, audio: DecodedAudio, on_progress: ProgressSink) -> tuple[Span, ...]:
         """Have the child find the regions."""
         outcome = self._pool.outcome("speech", audio, on_progress=on_progress, size=audio.duration)
         return cast("tuple[Span, ...]", outcome.result)
+
+
+def _name(engine: object) -> str:
+    """Name the engine; a voice activity detector has no name to give."""
+    capabilities = getattr(engine, "capabilities", None)
+    return "vad" if capabilities is None else str(capabilities().engine)
 
 
 def _device(engine: object) -> str:

@@ -18,8 +18,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Done, Failed, Progress, Ready, Taken
+from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Done, Failed, Loaded, Progress, Ready, Taken
 from adapters.hosting.symptoms import out_of_memory, sticky
+from adapters.hosting.telling import about, tell, tell_all
 from domain.errors import ColloquyError, EngineFailed, EngineUnavailable
 
 _PR_SET_PDEATHSIG = 1
@@ -87,7 +88,7 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
     except Exception as exc:  # noqa: BLE001 - whatever unpickling raises, the parent must learn of it
         connection.send(_failure(exc))
         return
-    _log_as_json()
+    tell_all()
     loaded = False
     if preload and isinstance(adapter, Loadable):
         try:
@@ -95,23 +96,24 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
             loaded = True
         except Exception:  # noqa: BLE001 - the first call will meet the same error and report it
             traceback.print_exc()
+    _tell_loaded(connection)
     connection.send(Ready(loaded))
     while isinstance(call := connection.recv(), Call):
         connection.send(Taken())
         try:
             relay = _Relay(connection)
-            connection.send(Done(getattr(adapter, call.method)(*call.arguments, relay), relay.latest))
+            result = getattr(adapter, call.method)(*call.arguments, relay)
+            _tell_loaded(connection)
+            connection.send(Done(result, relay.latest))
         except Exception as exc:  # noqa: BLE001 - whatever a vendor raises, the parent must learn of it
             connection.send(_failure(exc))
 
 
-def _log_as_json() -> None:
-    """Have what the adapter logs come out as lines that the parent can put into its own log."""
-    if structlog := sys.modules.get("structlog"):
-        structlog.configure(
-            processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
-            logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        )
+def _tell_loaded(connection: "Connection[object, object]") -> None:
+    """Pass on what the adapter says that it has loaded, if it says such things."""
+    if said := sys.modules.get("adapters.loading"):
+        for model, seconds in said.take_loaded():
+            connection.send(Loaded(model, seconds))
 
 
 def _failure(exc: Exception) -> Failed:

@@ -1,10 +1,12 @@
 """What a parent and its engine child say to each other, as pickles; nothing here does any work.
 
 The parent sends the pickled adapter first and then one `Call` at a time. The child answers the adapter with `Ready`
-(or `Failed`), and each call with `Taken`, any number of `Progress` and one `Done` or `Failed`.
+(or `Failed`), and each call with `Taken`, any number of `Progress` and one `Done` or `Failed`. `Loaded` comes before
+the answer in which the loading was done.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from domain.errors import ColloquyError
 
@@ -14,10 +16,14 @@ STICKY_ERROR_EXIT = 86
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Asks for a method of the adapter; a progress sink is put behind `arguments`."""
+    """Asks for a method of the adapter; a progress sink is put behind `arguments`.
+
+    `context` names the request and the task that it is for, for the child's log.
+    """
 
     method: str
     arguments: tuple[object, ...]
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,14 @@ class Ready:
     """The adapter is there; `loaded` says that it has brought its default model into memory, as was asked for."""
 
     loaded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The adapter has brought a model into memory, which took so many seconds."""
+
+    model: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +77,4 @@ class Outcome:
     degraded: tuple[str, ...]
 
 
-Message = Ready | Taken | Progress | Done | Failed
+Message = Ready | Loaded | Taken | Progress | Done | Failed

@@ -3,7 +3,6 @@
 It must not fill up, whatever is written.
 """
 
-import contextlib
 import json
 import threading
 from collections import deque
@@ -12,7 +11,9 @@ import structlog
 
 _TAIL_LINES = 40
 _LINE_CHARACTERS = 1_000
+_EVENT_CHARACTERS = 64_000
 
+_LEVELS = {"debug", "info", "warning", "error", "critical"}
 _log = structlog.get_logger()
 
 
@@ -36,15 +37,20 @@ class Output:
     def _listen(self, source: int) -> None:
         with open(source, encoding="utf-8", errors="replace") as lines:
             while line := lines.readline(_LINE_CHARACTERS):
-                self._tail.append(line)
-                if line.startswith("{"):
-                    _relay(line)
+                if line.startswith("{") and not line.endswith("\n"):
+                    line += lines.readline(_EVENT_CHARACTERS)
+                if not (line.startswith("{") and _relay(line)):
+                    self._tail.append(line)
 
 
-def _relay(line: str) -> None:
-    """Put into our own log what an adapter has logged in the child."""
-    with contextlib.suppress(ValueError, KeyError, TypeError):  # somebody else's output
+def _relay(line: str) -> bool:
+    """Put into our own log what was logged in the child; return whether it was."""
+    try:
         fields = json.loads(line)
-        event, level = fields.pop("event"), fields.pop("level")
-        if level in {"info", "warning", "error"}:
-            getattr(_log, level)(event, **fields)
+        event, level = str(fields.pop("event")), fields.pop("level")
+        if level not in _LEVELS:
+            return False
+        getattr(_log, level)("%s", event, **fields)
+    except (ValueError, KeyError, TypeError):  # somebody else's output
+        return False
+    return True

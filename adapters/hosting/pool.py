@@ -12,6 +12,7 @@ from adapters.hosting.conversation import BEAT_SECONDS
 from adapters.hosting.devices import Devices
 from adapters.hosting.line import Line, Wish
 from adapters.hosting.messages import Outcome
+from adapters.hosting.notes import Notes
 from adapters.hosting.policy import Hosting
 from adapters.progress import Rising
 from application.ports.system import ProgressSink
@@ -32,14 +33,21 @@ class EnginePool:
     """
 
     def __init__(
-        self, adapter: object, hosting: Hosting, *, devices: Devices | None, device: Callable[[object], str]
+        self,
+        adapter: object,
+        hosting: Hosting,
+        *,
+        devices: Devices | None,
+        device: Callable[[object], str],
+        notes: Notes | None = None,
     ) -> None:
         devices = Devices() if devices is None else devices
         self.children = tuple(
-            EngineChild(adapter, hosting, devices=devices, device=device) for _ in range(hosting.concurrency)
+            EngineChild(adapter, hosting, devices=devices, device=device, notes=notes)
+            for _ in range(hosting.concurrency)
         )
         self.express = (
-            EngineChild(adapter, hosting.for_express(), devices=devices, device=device)
+            EngineChild(adapter, hosting.for_express(), devices=devices, device=device, notes=notes)
             if hosting.express_memory
             else None
         )
@@ -68,6 +76,11 @@ class EnginePool:
         """The model in the first child that has one: None for none, empty for the adapter's default."""
         return next((held for child in self.children if (held := child.holds) is not None), None)
 
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that the children take together."""
+        return sum(child.resident for child in (*self.children, *filter(None, [self.express])))
+
     def outcome(
         self,
         method: str,
@@ -95,7 +108,7 @@ class EnginePool:
             except EngineFailed as error:
                 if child is not self.express:
                     raise
-                self._log.warning("express call failed", method=method, code=error.reason)
+                self._log.warning("express call failed", call=method, code=error.reason)
         with self._line.place(line(aside=False), while_waiting=lambda: report(0.0)) as child:
             return outcome(child)
 

@@ -19,7 +19,7 @@ from typing import Self, cast
 from adapters.hosting.messages import STICKY_ERROR_EXIT, Call, Message, Ready
 from adapters.hosting.output import Output
 from adapters.hosting.policy import Hosting
-from adapters.hosting.usage import memory_of, work_of
+from adapters.hosting.usage import memory_of, resident_of, work_of
 
 LEAVE_SECONDS = 1.0
 _LOOK_SECONDS = 0.005
@@ -41,7 +41,8 @@ class ChildStuck(Exception):
 class ChildProcess:
     """A running child. `ready`: it can be sent calls; `took`: it has begun the one it was sent last; `calls` counts.
 
-    `holds` is the model in its memory: None for none, empty for its adapter's default.
+    `holds` is the model in its memory: None for none, empty for its adapter's default. `loads` is what it has loaded,
+    with the seconds, that nobody has taken note of yet.
     """
 
     def __init__(self, adapter: bytes, hosting: Hosting) -> None:
@@ -49,6 +50,7 @@ class ChildProcess:
         self.took = False
         self.calls = 0
         self.holds: str | None = None
+        self.loads: list[tuple[str, float]] = []
         ours, theirs = socket.socketpair()
         output, sink = os.pipe()
         # A whole message passes in milliseconds; a peer that is frozen halfway through one must not hold the parent.
@@ -106,6 +108,11 @@ class ChildProcess:
     def memory(self) -> int:
         """Bytes of memory that are the child's own; 0 when it is gone."""
         return memory_of(self._popen.pid)
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that the child takes, shared ones too; 0 when it is gone."""
+        return resident_of(self._popen.pid)
 
     @property
     def work(self) -> float:

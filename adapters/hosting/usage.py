@@ -15,11 +15,21 @@ _READ_SECOND = 10_000_000
 
 def memory_of(pid: int) -> int:
     """Bytes of memory that are the process's own, without mapped files; 0 when it is gone."""
+    resident, shared = _pages(pid)
+    return (resident - shared) * resource.getpagesize()
+
+
+def resident_of(pid: int) -> int:
+    """Bytes of memory that the process takes, mapped files too; 0 when it is gone."""
+    return _pages(pid)[0] * resource.getpagesize()
+
+
+def _pages(pid: int) -> tuple[int, int]:
     try:
         _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
     except (OSError, ValueError):
-        return 0
-    return (int(resident) - int(shared)) * resource.getpagesize()
+        return 0, 0
+    return int(resident), int(shared)
 
 
 def work_of(pid: int) -> float:

@@ -88,7 +88,7 @@ LESS = _counter(
 RESTARTS = _counter(
     "engine_restarts_total",
     "Processes of engines that ended before their time: crashed, died_idle, hung, out_of_memory, device_error, "
-    "recycled, or stopped with their task.", "engine", "cause",
+    "not_ready, recycled, or stopped with their task.", "engine", "cause",
 )  # fmt: skip
 DEVICE_OUT = _gauge("device_out_of_service", "1 for a device that failed three times in a row and rests.", "device")
 MEMORY = _gauge(

@@ -1,4 +1,4 @@
-"""Numbers as Prometheus scrapes them: what was noted in this process, and what `sources` tell at the moment.
+"""Numbers as Prometheus scrapes them: what was noted in this process, and what sources tell at the moment.
 
 It must not wait for anybody: whoever asks a database does so before, and hands over what it said.
 """
@@ -30,9 +30,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class PrometheusMetrics(Metrics):
-    """Counts in a registry of its own, beside what `sources` give at each scrape."""
+    """Counts in a registry of its own."""
 
-    def __init__(self, version: str, *sources: Collector) -> None:
+    def __init__(self, version: str) -> None:
         disable_created_metrics()  # a second series for each, which nobody asks for
         self._registry = CollectorRegistry()
         self._words: dict[str, set[str]] = {}
@@ -52,8 +52,10 @@ class PrometheusMetrics(Metrics):
         self._less = self._counter(catalogue.LESS)
         self._replaced = self._counter(catalogue.RESTARTS)
         self._webhooks = self._counter(catalogue.WEBHOOK_ATTEMPTS)
-        for source in sources:
-            self._registry.register(source)
+
+    def show(self, source: Collector) -> None:
+        """Show what `source` gives too, which is asked at each scrape."""
+        self._registry.register(source)
 
     def text(self) -> bytes:
         """Give all numbers in Prometheus' text format, version 0.0.4; takes milliseconds."""

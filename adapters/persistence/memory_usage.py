@@ -6,18 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 from application.ports.usage import UsageRepository
+from domain.clip import ClipId
 from domain.quota import DAY, MONTH, Quota, Used
 from domain.task import OwnerId, Task, TaskId
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one task has cost."""
+    """What one task or clip has cost."""
 
     owner: OwnerId
     at: datetime
     size: int
     audio_ms: int = 0
+    requests: int = 1
 
 
 class MemoryUsage(UsageRepository):
@@ -32,15 +34,23 @@ class MemoryUsage(UsageRepository):
         """Store a charge."""
         self._charges[task_id] = Charge(owner, at, size)
 
-    async def measure(self, task_id: TaskId, *, audio_ms: int) -> None:
-        """Note the audio."""
+    async def charge_clip(self, clip_id: ClipId, owner: OwnerId, *, at: datetime, size: int) -> None:
+        """Store a charge that is no request."""
+        self._charges[clip_id] = Charge(owner, at, size, requests=0)
+
+    async def measure(self, task_id: TaskId, *, audio_ms: int | None = None, size: int | None = None) -> None:
+        """Note what is known now."""
         if charge := self._charges.get(task_id):
-            self._charges[task_id] = replace(charge, audio_ms=audio_ms)
+            self._charges[task_id] = replace(
+                charge,
+                audio_ms=charge.audio_ms if audio_ms is None else audio_ms,
+                size=charge.size if size is None else size,
+            )
 
     async def used(self, owner: OwnerId, *, now: datetime) -> Used:
         """Add up."""
         month = [each for each in self._charges.values() if each.owner == owner and each.at > now - MONTH]
-        day = [each.at for each in month if each.at > now - DAY]
+        day = [each.at for each in month if each.at > now - DAY and each.requests]
         return Used(
             requests=len(day),
             audio_ms=sum(each.audio_ms for each in month),

@@ -11,6 +11,7 @@ from domain.access import ApiKey, Scope
 from domain.attempts import Attempts
 from domain.content import content_digest
 from domain.options import TranscriptionOptions
+from domain.origin import Origin
 from domain.task import Lease, MediaSource, Phase, Retention, Task, TaskError, TaskKind, TaskStatus
 
 
@@ -61,6 +62,8 @@ def task_to_row(task: Task) -> dict[str, Any]:
         "content": content_digest(task.options, task.media.sha256) if task.media.sha256 else None,
         "spoken": task.spoken,
         "stalled": task.stalled,
+        "request_id": task.origin.request_id,
+        "traceparent": task.origin.traceparent,
     }
 
 
@@ -104,6 +107,7 @@ def task_from_row(row: Row[Any]) -> Task:
         tags=json.decode(row.tags, type=tuple[str, ...]),
         batch=row.batch,
         stalled=row.stalled,
+        origin=Origin(request_id=row.request_id, traceparent=row.traceparent),
     )
 
 

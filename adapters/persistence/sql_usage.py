@@ -10,6 +10,7 @@ from sqlalchemy import CursorResult, Executable, func, select
 from adapters.persistence.tables import tasks
 from adapters.persistence.tables_usage import quotas, usage
 from application.ports.usage import UsageRepository
+from domain.clip import ClipId
 from domain.quota import DAY, MONTH, Quota, Used
 from domain.task import OwnerId, TaskId
 
@@ -26,18 +27,24 @@ class SqlUsage(UsageRepository):
         """Store a charge."""
         await self._run(usage.insert().values(task_id=task_id, owner=owner, at=at, size=size, audio_ms=0))
 
-    async def measure(self, task_id: TaskId, *, audio_ms: int) -> None:
-        """Note the audio."""
-        await self._run(usage.update().where(usage.c.task_id == task_id).values(audio_ms=audio_ms))
+    async def charge_clip(self, clip_id: ClipId, owner: OwnerId, *, at: datetime, size: int) -> None:
+        """Store a charge that is no request."""
+        charge = {"task_id": clip_id, "owner": owner, "at": at, "size": size, "audio_ms": 0, "requests": 0}
+        await self._run(usage.insert().values(charge))
+
+    async def measure(self, task_id: TaskId, *, audio_ms: int | None = None, size: int | None = None) -> None:
+        """Note what is known now."""
+        known = {name: value for name, value in (("audio_ms", audio_ms), ("size", size)) if value is not None}
+        await self._run(usage.update().where(usage.c.task_id == task_id).values(known))
 
     async def used(self, owner: OwnerId, *, now: datetime) -> Used:
         """Add up, by the index of the owner's charges and those of its waiting and its running tasks."""
         today = usage.c.at > now - DAY
         sums = select(
-            func.count(usage.c.task_id).filter(today).label("requests"),
+            func.coalesce(func.sum(usage.c.requests).filter(today), 0).label("requests"),
             func.coalesce(func.sum(usage.c.audio_ms), 0).label("audio_ms"),
             func.coalesce(func.sum(usage.c.size), 0).label("bytes"),
-            func.min(usage.c.at).filter(today).label("since_day"),
+            func.min(usage.c.at).filter(today & (usage.c.requests > 0)).label("since_day"),
             func.min(usage.c.at).label("since_month"),
         ).where((usage.c.owner == owner) & (usage.c.at > now - MONTH))
         row = (await self._run(sums)).one()
@@ -46,7 +53,7 @@ class SqlUsage(UsageRepository):
             count = select(func.count()).select_from(tasks).where((tasks.c.owner == owner) & part)
             under_way += (await self._run(count)).scalar_one()
         return Used(
-            requests=row.requests,
+            requests=int(row.requests),
             audio_ms=int(row.audio_ms),  # PostgreSQL adds up to a decimal
             bytes=int(row.bytes),
             tasks=under_way,

@@ -121,6 +121,9 @@ tasks = Table(
     Column("content", Text),
     Column("spoken", Text),
     Column("stalled", Boolean, nullable=False, server_default=false()),
+    # And this with 0013.
+    Column("request_id", Text, nullable=False, server_default=""),
+    Column("traceparent", Text, nullable=False, server_default=""),
     # With 0008. It may hold secrets, so it stands in no other column, and is gone once the recording is here.
     Column("fetch_url", Text),
 )

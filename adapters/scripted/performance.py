@@ -7,6 +7,7 @@ import ctypes
 import time
 from collections.abc import Callable
 
+from adapters.loading import loading
 from adapters.scripted.script import Act, Kind, Script
 from application.ports.system import ProgressSink
 
@@ -32,7 +33,8 @@ class Performance:
     def load(self) -> None:
         """Pay for loading, once."""
         if not self._loaded:
-            time.sleep(self._script.load_seconds)
+            with loading("script"):
+                time.sleep(self._script.load_seconds)
             self._note("load")
             self._loaded = True
 

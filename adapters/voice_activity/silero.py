@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapters.loading import loading
 from adapters.pcm import SAMPLES_PER_MS, samples
 from adapters.voice_activity.regions import Hysteresis
 from application.ports.system import ProgressSink
@@ -95,9 +96,11 @@ class SileroVad(VoiceActivityDetector):
             options.inter_op_num_threads = 1
             options.enable_cpu_mem_arena = False  # an arena keeps the most it ever needed
             options.log_severity_level = 4
-            self._session = onnxruntime.InferenceSession(
-                str(_packaged_weights()), sess_options=options, providers=["CPUExecutionProvider"]
-            )
+            weights = _packaged_weights()
+            with loading(weights.stem):
+                self._session = onnxruntime.InferenceSession(
+                    str(weights), sess_options=options, providers=["CPUExecutionProvider"]
+                )
         return self._session
 
 

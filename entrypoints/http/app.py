@@ -26,6 +26,8 @@ from application.list_revisions import ListRevisions
 from application.log_in import LogIn, LogOut
 from application.manage_api_keys import ManageApiKeys
 from application.manage_webhooks import ManageWebhooks
+from application.ports.metrics import Metrics
+from application.ports.tracing import Tracer
 from application.query_batches import EndBatch, QueryBatches
 from application.query_clips import QueryClips
 from application.query_tasks import QueryTasks
@@ -39,6 +41,7 @@ from application.stage_upload import StageUpload
 from application.store_clip import StoreClip
 from application.submit_batch import SubmitBatch
 from application.submit_transcription import SubmitTranscription
+from application.untraced import UNTRACED
 from entrypoints.http.allow import allow_every_method
 from entrypoints.http.auth import CALLER_ROUTES, OPEN_ROUTES
 from entrypoints.http.batch_form import BatchReceiver
@@ -61,7 +64,9 @@ from entrypoints.http.history import label_task, list_tasks
 from entrypoints.http.keys import KEY_ROUTES
 from entrypoints.http.leaving import leaving
 from entrypoints.http.limits import HttpLimits
+from entrypoints.http.measured import Measured
 from entrypoints.http.media import get_media
+from entrypoints.http.metrics import ShownNumbers, get_metrics
 from entrypoints.http.models import list_models
 from entrypoints.http.openai import errors as openai_errors
 from entrypoints.http.openai.audio import AnswerAudio, create_transcription, create_translation
@@ -106,7 +111,7 @@ from entrypoints.http.webhooks import (
 class ApiDependencies:
     """What the API drives. They keep nothing between calls, so one instance of each serves every request.
 
-    `probe` says `ok` or what is wrong for each part that taking work needs.
+    `probe` says `ok` or what is wrong for each part that taking work needs; `numbers` gives what Prometheus scrapes.
     """
 
     admit_caller: AdmitCaller
@@ -146,9 +151,12 @@ class ApiDependencies:
     webhooks: ManageWebhooks
     replays: ReplayDeliveries
     probe: Callable[[], Awaitable[Mapping[str, str]]]
+    metrics: Metrics
+    numbers: Callable[[], Awaitable[bytes]]
     warnings: Callable[[], Mapping[str, str]] = dict
     rates: RateLimits = field(default_factory=unlimited)
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    tracer: Tracer = UNTRACED
 
 
 def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None = None) -> Litestar:
@@ -217,7 +225,7 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
             Router("/api/v1", route_handlers=every, guards=guards, security=SECURITY),
             Router("/api/v1", route_handlers=OPEN_ROUTES),
             # The paths without a version are what the first clients were promised.
-            Router("/", route_handlers=first, guards=guards, security=SECURITY),
+            Router("/", route_handlers=[*first, get_metrics], guards=guards, security=SECURITY),
             Router(
                 "/v1",
                 route_handlers=[create_transcription, create_translation, list_openai_models, get_openai_model],
@@ -280,6 +288,7 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
             "webhooks": provide(api.webhooks),
             "replays": provide(api.replays),
             "usage": provide(api.usage),
+            "numbers": provide(ShownNumbers(api.numbers)),
             "keys": provide(api.keys),
             "register": provide(api.register),
             "log_in": provide(api.log_in),
@@ -298,7 +307,8 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
         pdb_on_exception=False,
     )
     tus = TusProtocol(app.asgi_handler, limits.max_upload_bytes)
-    app.asgi_handler = RequestContext(tus, limits, SafeHeaders(api.proxies))
+    context = RequestContext(tus, limits, SafeHeaders(api.proxies), api.proxies, api.tracer)
+    app.asgi_handler = Measured(context, api.metrics)
     return app
 
 

@@ -4,7 +4,6 @@ It wraps the whole application, because the router's own refusals must carry the
 """
 
 import asyncio
-import re
 import secrets
 import time
 from typing import cast
@@ -13,8 +12,11 @@ import structlog
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
 
+from application.origin import serving
+from application.ports.tracing import Span, Tracer
+from domain.origin import Origin, is_request_id
+from entrypoints.http.client_address import TrustedProxies
 from entrypoints.http.handshake import Handshake
 from entrypoints.http.limits import HttpLimits
 from entrypoints.http.pace import Pace, RequestTooSlow
@@ -24,25 +26,32 @@ from entrypoints.http.safe_headers import SafeHeaders
 LINGER_SECONDS = 2.0
 """How long a sender whose request was refused early may go on before it is cut off: closing at once would destroy
 the answer before the sender has read it (RFC 9112, section 9.6)."""
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _log = structlog.get_logger()
 
 
 class RequestContext:
-    """Wraps an ASGI application."""
+    """Wraps an ASGI application; `proxies` are believed of whom they ask for, and `tracer` is told of each request."""
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits, safe: SafeHeaders) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: HttpLimits, safe: SafeHeaders, proxies: TrustedProxies, tracer: Tracer
+    ) -> None:
         self._app = app
         self._limits = limits
         self._safe = safe
+        self._proxies = proxies
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == ScopeType.HTTP:
             await self._answer(scope, receive, send)
         else:
-            request_id = _request_id(Headers.from_scope(scope))
-            await Handshake(self._app, scope, send, request_id, self._safe.of(scope)).run(receive)
+            headers = Headers.from_scope(scope)
+            request_id, parent = _request_id(headers), headers.get("traceparent", "")
+            with self._tracer.span("WebSocket", side="server", parent=parent) as span:
+                origin = Origin(request_id, span.traceparent)
+                await Handshake(self._app, scope, send, origin, self._safe.of(scope)).run(receive)
+                span.rename(f"WebSocket {scope.get('path_template', '')}".rstrip())
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         request_id = _request_id(Headers.from_scope(scope))
@@ -50,23 +59,35 @@ class RequestContext:
         headers = self._safe.of(scope) | {"x-request-id": request_id}
         exchange = _Exchange(scope, receive, send, headers, Pace(self._limits))
         began = time.perf_counter()
-        with bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, exchange.receive, exchange.send)
-            finally:
-                # The template, never the path: a line of the log holds nothing that a caller wrote.
-                _log.info(
-                    "request",
-                    method=scope["method"],
-                    route=scope.get("path_template", ""),
-                    status=exchange.status,
-                    milliseconds=round((time.perf_counter() - began) * 1000),
-                )
+        method, parent = str(scope["method"]), Headers.from_scope(scope).get("traceparent", "")
+        with self._tracer.span(method, side="server", parent=parent, http_request_method=method) as span:
+            with serving(Origin(request_id, span.traceparent)):
+                try:
+                    await self._app(scope, exchange.receive, exchange.send)
+                finally:
+                    self._tell(scope, exchange, span, (time.perf_counter() - began) * 1000)
+
+    def _tell(self, scope: HTTPScope, exchange: "_Exchange", span: Span, milliseconds: float) -> None:
+        # The template, never the path: a line of the log holds nothing that a caller wrote.
+        route, caller = scope.get("path_template", ""), scope.get("user")
+        _log.info(
+            "request",
+            method=scope["method"],
+            route=route,
+            status=exchange.status,
+            milliseconds=round(milliseconds, 1),
+            received=exchange.received,
+            sent=exchange.sent,
+            client=self._proxies.client(scope).partition("/")[0] or None,
+            owner=caller and str(caller.owner),
+        )
+        span.rename(f"{scope['method']} {route}".rstrip())
+        span.note(http_route=route, http_response_status_code=exchange.status)
 
 
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if is_request_id(given) else secrets.token_hex(16)
 
 
 class _Exchange:
@@ -81,17 +102,20 @@ class _Exchange:
         headers = Headers.from_scope(scope)
         self._unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         self._closing = False
-        self.status = 0
+        self.status = self.received = self.sent = 0
 
     async def receive(self) -> HTTPReceiveMessage:
         # Once the body is there, waiting is waiting for the end of the connection, which is nobody's delay.
         waited = self._pace.receive(self._receive) if self._unread else self._receive()
         message = cast("HTTPReceiveMessage", await waited)
+        self.received += len(message.get("body", b""))
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self._unread = False
         return message
 
     async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            self.sent += len(message["body"])
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableScopeHeaders.from_message(message)

@@ -3,12 +3,13 @@
 from entrypoints.http.app import ApiDependencies
 from entrypoints.http.client_address import TrustedProxies
 from entrypoints.http.rates import RateLimits, Zone
+from entrypoints.numbers import Numbers
 from entrypoints.probe import Probe
 from infrastructure.container import Container
 
 
-def api_dependencies(container: Container, probe: Probe) -> ApiDependencies:
-    """Gather them; `probe` tells how the process is."""
+def api_dependencies(container: Container, probe: Probe, numbers: Numbers) -> ApiDependencies:
+    """Gather them; `probe` tells how the process is, and `numbers` what it counts."""
     proxies = TrustedProxies(container.settings().api.trusted_proxies.split(","))
     return ApiDependencies(
         admit_caller=container.admit_caller(),
@@ -48,6 +49,8 @@ def api_dependencies(container: Container, probe: Probe) -> ApiDependencies:
         lend=container.lend_token(),
         usage=container.query_usage(),
         probe=probe,
+        metrics=container.metrics(),
+        numbers=numbers.text,
         warnings=lambda: probe.warnings,
         rates=_rates(container, proxies),
         proxies=proxies,

@@ -12,8 +12,9 @@ from litestar import Request
 from litestar.enums import ScopeType
 from litestar.exceptions import NotFoundException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send, WebSocketScope
-from structlog.contextvars import bound_contextvars
 
+from application.origin import serving
+from domain.origin import Origin
 from entrypoints.http.errors import answer
 
 _REFUSAL = "refusal"
@@ -31,20 +32,20 @@ class Handshake:
     """One WebSocket from its request to its end."""
 
     def __init__(
-        self, app: ASGIApp, scope: WebSocketScope, send: Send, request_id: str, headers: dict[str, str]
+        self, app: ASGIApp, scope: WebSocketScope, send: Send, origin: Origin, headers: dict[str, str]
     ) -> None:
         self._app = app
         self._scope = scope
         self._send = send
-        self._request_id = request_id
-        self._headers = headers | {"x-request-id": request_id}
+        self._origin = origin
+        self._headers = headers | {"x-request-id": origin.request_id}
         self._status = 0
 
     async def run(self, receive: Receive) -> None:
         """Hand it to the application; `headers` are those of every answer."""
-        self._scope["state"]["request_id"] = self._request_id
+        self._scope["state"]["request_id"] = self._origin.request_id
         began = time.perf_counter()
-        with bound_contextvars(request_id=self._request_id):
+        with serving(self._origin):
             try:
                 await self._app(self._scope, receive, self.send)
             finally:

@@ -3,7 +3,7 @@
 A request is counted once, when it begins: an answer that streams for hours, or a WebSocket, is one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -48,12 +48,22 @@ class TooManyRequests(ColloquyError):
 
 
 class RateLimits:
-    """Judges requests; `most` is how many a minute each zone allows, and one that is missing or 0 allows any."""
+    """Judges requests; `most` is how many a minute each zone allows, and one that is missing or 0 allows any.
 
-    def __init__(self, limiter: RateLimiter | None, most: Mapping[Zone, int], proxies: TrustedProxies) -> None:
+    `turned_away` is told the zone of each that is refused.
+    """
+
+    def __init__(
+        self,
+        limiter: RateLimiter | None,
+        most: Mapping[Zone, int],
+        proxies: TrustedProxies,
+        turned_away: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._limiter = limiter
         self._rules = {zone: Rule(zone, number, WINDOW_SECONDS) for zone, number in most.items() if number}
         self._proxies = proxies
+        self._turned_away = turned_away
 
     async def count_owner(self, connection: Connection, zone: Zone) -> None:
         """Count a request of the caller whom the guard let in.
@@ -78,6 +88,7 @@ class RateLimits:
         verdict = await self._limiter.hit(subject, rule)
         scope["state"][_STATE] = rule, verdict
         if not verdict.allowed:
+            self._turned_away(zone.value)
             refused = TooManyRequests(rule, verdict)
             if scope["type"] == ScopeType.WEBSOCKET:
                 raise TooManyRequestsException(refused.detail)

@@ -13,6 +13,7 @@ from application.ports.queue import Job
 from entrypoints.beating import beating
 from entrypoints.couriers import Couriers
 from entrypoints.lifetime import live
+from entrypoints.numbers import showing
 from entrypoints.probe import OK, Probe
 from entrypoints.shared import join
 from entrypoints.work import Slots, lend_threads
@@ -45,6 +46,7 @@ class WorkerProcess:
                 self.container, self.settings, self.settings.work_dir, undo, sweeps=self.settings.worker.sweeps
             )
             self.container.work_dir.override(own)
+            await undo.enter_async_context(showing(self.container, self.settings, self.probe, works=True))
             hosts, bell = self.container.hosts(), self.container.bell()
             undo.push_async_callback(asyncio.to_thread, hosts.close)
             starting = asyncio.create_task(asyncio.to_thread(hosts.start))

@@ -10,6 +10,7 @@ from adapters.egress import Egress
 from adapters.events.in_process import InProcessEvents
 from adapters.fetching.http import HttpFetcher
 from adapters.media.av import AvDecoder
+from adapters.observability.null import NullMetrics
 from adapters.persistence.memory import MemoryDatabase, MemoryUnitOfWork
 from adapters.queue.in_process import InProcessQueue
 from adapters.scripted.diarizer import ScriptedDiarizer
@@ -145,5 +146,6 @@ class Installation:
         )  # fmt: skip
         return ProcessTask(
             new_uow=self.new_uow, blobs=self.blobs, events=InProcessEvents(), clock=self.clock,
-            transcribe=MakeTranscript(collect=self.collect(), transcribe=transcribe, revise=revise), worker="w",
+            metrics=NullMetrics(), worker="w",
+            transcribe=MakeTranscript(collect=self.collect(), transcribe=transcribe, revise=revise),
         )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from adapters.cipher import AesGcmCipher
 from adapters.events.in_process import InProcessEvents
 from adapters.media.av import AvDecoder
+from adapters.observability.null import NullMetrics
 from adapters.persistence.memory import MemoryDatabase, MemoryUnitOfWork
 from adapters.queue.in_process import InProcessQueue
 from adapters.scripted.diarizer import ScriptedDiarizer
@@ -95,6 +96,7 @@ class Installation:
             blobs=self.blobs,
             events=InProcessEvents(),
             clock=clock,
+            metrics=NullMetrics(),
             transcribe=transcribe,
             worker="w",
         )

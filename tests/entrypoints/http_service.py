@@ -21,6 +21,7 @@ from adapters.cipher import AesGcmCipher
 from adapters.egress import Egress
 from adapters.events.in_process import InProcessEvents
 from adapters.observability.null import NullMetrics
+from adapters.observability.prometheus import PrometheusMetrics
 from adapters.passwords import Argon2Passwords
 from adapters.persistence.memory import MemoryDatabase, MemoryUnitOfWork
 from adapters.queue.in_process import InProcessQueue
@@ -108,6 +109,7 @@ class Api:
         self.clock = SystemClock()
         self.ending = Ending()
         self.database = MemoryDatabase(self.clock)
+        self.metrics = PrometheusMetrics("test")
         self.blobs = FilesystemBlobStore(folder / "blobs")
         self.queue = InProcessQueue()
         self.spool = folder / "spool"
@@ -161,7 +163,9 @@ class Api:
                 finish=FinishResumable(new_uow=self.new_uow, blobs=self.blobs),
                 largest=max_upload,
             ),
-            store_clip=StoreClip(new_uow=self.new_uow, blobs=self.blobs, stage=self.stage, ids=ids, kept=None),
+            store_clip=StoreClip(
+                new_uow=self.new_uow, blobs=self.blobs, stage=self.stage, admit=admit, ids=ids, kept=None
+            ),
             clips=QueryClips(new_uow=self.new_uow),
             delete_clip=DeleteClip(new_uow=self.new_uow, blobs=self.blobs),
             media=GetMedia(new_uow=self.new_uow, blobs=self.blobs, direct=NoDirectAccess()),
@@ -178,6 +182,8 @@ class Api:
             ),
             usage=QueryUsage(new_uow=self.new_uow, quota=self.quota),
             probe=self._probe,
+            metrics=self.metrics,
+            numbers=self._numbers,
         )
         self.limits = HttpLimits(spool_dir=self.spool, max_upload_bytes=max_upload, **limits)
 
@@ -279,6 +285,9 @@ class Api:
 
     async def _probe(self) -> Mapping[str, str]:
         return self.health()
+
+    async def _numbers(self) -> bytes:
+        return self.metrics.text()
 
     @staticmethod
     async def _read(uow: UnitOfWork, task_id: TaskId) -> Task:

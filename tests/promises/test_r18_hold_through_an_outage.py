@@ -13,6 +13,7 @@ import pytest
 from msgspec import json
 from structlog.testing import capture_logs
 
+from adapters.observability.null import NullMetrics
 from adapters.persistence.memory import MemoryDatabase, MemoryUnitOfWork
 from adapters.scripted.engine import ScriptedEngine
 from adapters.storage.memory import MemoryBlobStore
@@ -249,7 +250,9 @@ async def test_r18_no_sink_lets_work_pass_once_the_lease_may_have_run_out(unluck
         stored.claim(worker="w", now=await uow.tasks.now())
         await uow.tasks.save(stored)
         await uow.commit()
-    hold = Hold(stored, new_uow=unlucky.new_uow, events=unlucky.process()._events, clock=unlucky.clock)
+    hold = Hold(
+        stored, new_uow=unlucky.new_uow, events=unlucky.process()._events, clock=unlucky.clock, metrics=NullMetrics()
+    )  # fmt: skip
     hold.check()
     unlucky.clock.leapt += LEASE.total_seconds()
     with pytest.raises(LeaseLost):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.diarization.executor.exported import find_exported, read_exported
+from adapters.loading import loading
 from application.ports.diarization import DiarizationEngine, DiarizationRequest, DiarizerCapabilities
 from application.ports.system import ProgressSink
 from domain.errors import EngineUnavailable
@@ -96,5 +97,6 @@ class PyannoteOnnxDiarizer(DiarizationEngine):
                     f"the pipeline '{name}' is not here as ONNX: run `colloquy models convert {name}` where the "
                     "pyannote extra is installed, and copy its directory into the models folder"
                 )
-            self._pipeline = Pipeline(folder, read_exported(folder), fast=options.fast, threads=options.threads)
+            with loading(options.model):
+                self._pipeline = Pipeline(folder, read_exported(folder), fast=options.fast, threads=options.threads)
         return self._pipeline

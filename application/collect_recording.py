@@ -83,7 +83,8 @@ class CollectRecording:
         )
         try:
             await hold.change(
-                lambda task, _: task.fetched(token=hold.token, media=media, title=title, duration=fetched.duration)
+                lambda task, _: task.fetched(token=hold.token, media=media, title=title, duration=fetched.duration),
+                beside=lambda uow, task, _: uow.usage.measure(task.id, size=blob.size),
             )
         except LeaseLost:
             async with self._new_uow() as uow:

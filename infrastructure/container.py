@@ -139,7 +139,11 @@ class Container(containers.DeclarativeContainer):
     )
     webhook_sender = providers.Singleton(HttpxWebhookSender, egress, allow_http=settings.provided.webhooks.allow_http)
     deliver_webhook = providers.Singleton(
-        DeliverWebhook, new_uow=new_uow.provider, sender=webhook_sender, cipher=cipher, jitter=providers.Object(random),
+        DeliverWebhook,
+        new_uow=new_uow.provider,
+        sender=webhook_sender,
+        cipher=cipher,
+        jitter=providers.Object(random),
         metrics=metrics,
     )
     manage_webhooks = providers.Factory(

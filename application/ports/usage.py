@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
+from domain.clip import ClipId
 from domain.quota import Quota, Used
 from domain.task import OwnerId, TaskId
 
 
 class UsageRepository(Protocol):
-    """Stores what each task has cost, and quotas that are not everybody's, as part of a unit of work.
+    """Stores what each task and clip has cost, and quotas that are not everybody's, as part of a unit of work.
 
-    What a task has cost stays when the task is deleted.
+    What it has cost stays when it is deleted.
     """
 
     @abstractmethod
@@ -20,8 +21,15 @@ class UsageRepository(Protocol):
         """Store that the task was handed in, with `size` new bytes."""
 
     @abstractmethod
-    async def measure(self, task_id: TaskId, *, audio_ms: int) -> None:
-        """Note how much audio the task has; what is noted again counts once. A task without a charge is no error."""
+    async def charge_clip(self, clip_id: ClipId, owner: OwnerId, *, at: datetime, size: int) -> None:
+        """Store that the clip was handed in, with `size` bytes."""
+
+    @abstractmethod
+    async def measure(self, task_id: TaskId, *, audio_ms: int | None = None, size: int | None = None) -> None:
+        """Note how much audio the task has, or how many bytes its recording; what is noted again counts once.
+
+        A task without a charge is no error.
+        """
 
     @abstractmethod
     async def used(self, owner: OwnerId, *, now: datetime) -> Used:

@@ -164,6 +164,13 @@ async def test_deleting_meanwhile_leaves_nothing(there: Installation, shelf: She
     assert list(there.work.glob("*.fetch")) == []
 
 
+async def test_its_bytes_are_charged_when_they_are_known(there: Installation) -> None:
+    await there.again(await there.submit(MediaUrl(URL)))
+    async with there.new_uow() as uow:
+        used = await uow.usage.used(OWNER, now=there.clock.now())
+    assert (used.requests, used.bytes) == (1, CONVERSATION.stat().st_size)
+
+
 async def test_what_is_stored_of_a_url_gives_no_secret_away_and_earlier_releases_urls_are_fetched(
     there: Installation, shelf: Shelf
 ) -> None:

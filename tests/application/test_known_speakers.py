@@ -56,7 +56,9 @@ async def kept(place: Installation, path: Path) -> UUID:
     work = place.work / path.name
     work.write_bytes(path.read_bytes())
     stage = StageUpload(new_uow=place.new_uow, blobs=place.blobs)
-    store = StoreClip(new_uow=place.new_uow, blobs=place.blobs, stage=stage, ids=Uuid7Factory(), kept=None)
+    store = StoreClip(
+        new_uow=place.new_uow, blobs=place.blobs, stage=stage, admit=place.admit, ids=Uuid7Factory(), kept=None
+    )
     return (await store(OWNER, work, filename=path.name)).id
 
 

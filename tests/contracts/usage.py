@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from adapters.system import Uuid7Factory
 from application.ports.persistence import NewUnitOfWork
+from domain.clip import ClipId
 from domain.quota import DAY, MONTH, Quota, Used
 from domain.task import OwnerId, Task
 from tests.builders import NOW, OWNER, a_running_task, a_task
@@ -56,6 +57,20 @@ class UsageRepositoryContract(Suite):
             await uow.usage.forget(OWNER, before=NOW - DAY)
             await uow.commit()
         assert (await used(new_uow)).bytes == 30, "what is exactly as old is kept"
+
+    async def test_a_clips_bytes_are_no_request(self, new_uow: NewUnitOfWork) -> None:
+        async with new_uow() as uow:
+            await uow.usage.charge_clip(ClipId(_new_id()), OWNER, at=NOW - MOMENT, size=5)
+            await uow.commit()
+        assert await used(new_uow) == Used(bytes=5, since_month=NOW - MOMENT)
+
+    async def test_what_is_measured_later_leaves_the_rest(self, new_uow: NewUnitOfWork) -> None:
+        task = await charged(new_uow, size=1, audio_ms=2)
+        async with new_uow() as uow:
+            await uow.usage.measure(task.id, size=10)
+            await uow.commit()
+        now = await used(new_uow)
+        assert (now.bytes, now.audio_ms) == (10, 2)
 
     async def test_what_is_measured_again_counts_once(self, new_uow: NewUnitOfWork) -> None:
         task = await charged(new_uow, audio_ms=5)

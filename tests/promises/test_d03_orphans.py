@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from adapters.storage.memory import MemoryBlobStore
 from adapters.system import Uuid7Factory
 from application import hold
+from application.admit_task import AdmitTask
 from application.delete_clip import DeleteClip
 from application.delete_task import QueryDeletions
 from application.erase import Erase, FinishErasures
@@ -117,7 +118,8 @@ async def kept_clip(trial: Trial) -> Clip:
     file = trial.work.parent / "clip"
     file.write_bytes(b"a clip" * 1_000)
     stage = StageUpload(new_uow=trial.new_uow, blobs=trial.blobs)
-    store = StoreClip(new_uow=trial.new_uow, blobs=trial.blobs, stage=stage, ids=Uuid7Factory(), kept=None)
+    admit = AdmitTask(new_uow=trial.new_uow, most=9, most_of_owner=9)
+    store = StoreClip(new_uow=trial.new_uow, blobs=trial.blobs, stage=stage, admit=admit, ids=Uuid7Factory(), kept=None)
     return await store(OWNER, file, filename="clip.wav")
 
 

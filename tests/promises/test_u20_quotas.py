@@ -142,3 +142,23 @@ def quotas(service: Service, *arguments: str, keys: bool = False) -> str:
         command, env=environment(service.data) | service.settings, capture_output=True, text=True, check=True
     )
     return ran.stdout
+
+
+async def test_u20_clips_count_by_their_bytes(make: Callable[[Quota], SqlApi]) -> None:
+    api = make(Quota(bytes=4 * SIZE + 1, requests=1))
+    async with api.client(await api.issue_key()) as client:
+
+        async def clip(_: int) -> httpx.Response:
+            return await client.post("/api/v1/audio", files={"file": ("a.wav", b"x" * SIZE)})
+
+        answers = await asyncio.gather(*map(clip, range(AT_ONCE)))
+        assert Counter(each.status_code for each in answers) == {201: 4, 429: AT_ONCE - 4}
+        assert {each.json().get("code") for each in answers if each.status_code == 429} == {"quota_exceeded"}
+        assert (await usage(client))["bytes"] == (4 * SIZE, 4 * SIZE + 1)
+        kept = next(each.json()["clip_id"] for each in answers if each.status_code == 201)
+        taken = await client.post("/api/v1/transcribe", json={"clip_id": kept})
+        assert taken.status_code == 202, "a clip's bytes count once, and storing it was no request"
+        assert (await usage(client))["bytes"] == (4 * SIZE, 4 * SIZE + 1)
+        await client.delete(f"/api/v1/audio/{kept}")
+        assert (await clip(0)).status_code == 429, "what was handed in was handed in"
+        assert api.spooled() == []

@@ -25,7 +25,11 @@ async def _passes(test: Callable[..., Any], fixtures: dict[str, Callable[[], Any
         wanted = {}
         for name in inspect.signature(test).parameters:
             made = fixtures[name]()
-            wanted[name] = await stack.enter_async_context(made) if hasattr(made, "__aexit__") else made
+            if hasattr(made, "__aexit__"):
+                made = await stack.enter_async_context(made)
+            elif hasattr(made, "__exit__"):
+                made = stack.enter_context(made)
+            wanted[name] = made
         try:
             outcome = test(**wanted)
             if inspect.isawaitable(outcome):

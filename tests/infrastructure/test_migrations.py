@@ -90,6 +90,12 @@ def test_developers_reach_the_migrations_by_the_command_line(file: Path) -> None
     assert rows(file, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
+def test_the_files_are_named_by_their_revisions() -> None:
+    scripts = ScriptDirectory(str(database.MIGRATIONS))
+    assert database._revisions() == {script.revision for script in scripts.walk_revisions()}
+    assert scripts.get_current_head() == max(database._revisions())
+
+
 def test_serving_needs_no_migration_tool() -> None:
     listing = "import sys, infrastructure.database; print('alembic' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", listing], cwd=PROJECT, check=True, capture_output=True, text=True)

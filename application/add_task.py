@@ -4,8 +4,11 @@ from datetime import datetime
 
 from application.admit_task import AdmitTask
 from application.announce_task import announce
+from application.audit import record
+from application.origin import current_origin
 from application.ports.persistence import UnitOfWork
 from application.submission import Submission
+from domain.audit import Action, Thing
 from domain.task import MediaSource, Retention, Task, TaskId
 
 
@@ -35,9 +38,11 @@ class AddTask:
             title=submission.title,
             tags=submission.tags,
             batch=submission.batch,
+            origin=current_origin(),
         )
         await self._admit.hold(uow, task)
         await uow.tasks.add(task)
+        await record(uow, Action.CREATED, Thing.TASK, task.id, owner=task.owner)
         if submission.webhook is not None:
             await uow.webhooks.add(submission.webhook.for_task(task.id, now=now))
         await announce(uow, task)

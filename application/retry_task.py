@@ -6,10 +6,12 @@ from datetime import datetime
 
 from application.admit_task import AdmitTask
 from application.derive_task import derive_task, require_recording
+from application.origin import current_origin
 from application.ports.persistence import NewUnitOfWork, UnitOfWork
 from application.ports.queue import Job, TaskQueue
 from application.ports.system import IdFactory
 from application.revise_task import ReviseTask
+from domain.audit import Action
 from domain.errors import WrongState
 from domain.options import TranscriptionOptions
 from domain.task import OwnerId, Task, TaskId, TaskKind, TaskStatus, media_key
@@ -71,8 +73,9 @@ class RetryTask:
                 retention=failed.retention,
                 title=failed.title,
                 tags=failed.tags,
+                origin=current_origin(),
             )
 
-        task = await derive_task(self._new_uow, self._admit, owner, task_id, retry)
+        task = await derive_task(self._new_uow, self._admit, owner, task_id, Action.RETRIED, retry)
         await self._queue.enqueue(Job.PROCESS_TASK, task.id)
         return task

@@ -5,11 +5,13 @@ from datetime import datetime
 
 from application.admit_task import AdmitTask
 from application.derive_task import derive_task, require_recording
+from application.origin import current_origin
 from application.ports.diarization import DiarizationEngine
 from application.ports.persistence import NewUnitOfWork, UnitOfWork
 from application.ports.queue import Job, TaskQueue
 from application.ports.system import IdFactory
 from application.query_tasks import owned
+from domain.audit import Action
 from domain.errors import EngineUnavailable, InvalidOptions, WrongState
 from domain.media import ChannelMode
 from domain.options import TranscriptionOptions
@@ -76,7 +78,7 @@ class ReviseTask:
         async def revise(uow: UnitOfWork, parent: Task, now: datetime) -> Task:
             return await self._revision(uow, parent, request.on(parent.options), now)
 
-        task = await derive_task(self._new_uow, self._admit, owner, task_id, revise)
+        task = await derive_task(self._new_uow, self._admit, owner, task_id, Action.REVISED, revise)
         await self._queue.enqueue(Job.PROCESS_TASK, task.id)
         return task
 
@@ -104,6 +106,7 @@ class ReviseTask:
             parent=parent.id,
             priority=parent.priority,
             retention=parent.retention,
+            origin=current_origin(),
         )
         return replace(task, revision=await uow.revisions.highest(parent.id) + 1)
 

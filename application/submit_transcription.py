@@ -13,12 +13,14 @@ from application.ports.diarization import DiarizationEngine
 from application.ports.persistence import NewUnitOfWork
 from application.ports.queue import Job, TaskQueue
 from application.ports.system import IdFactory
+from application.ports.tracing import Tracer
 from application.query_clips import QueryClips
 from application.reuse_task import ReuseTask
 from application.secret_urls import SecretUrls
 from application.stage_upload import StageUpload
 from application.store_recording import StoreRecording
 from application.submission import Media, Receipt, Submission
+from application.untraced import UNTRACED
 from domain.clip import ClipMedia
 from domain.egress import EgressPolicy
 from domain.errors import ClipNotFound, QueueFull, TaskNotFound, UploadRefused
@@ -53,6 +55,7 @@ class SubmitTranscription:
         urls: SecretUrls,
         retention: Retention | None = None,
         egress: EgressPolicy | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.check = CheckOptions(asr=asr, diarizer=diarizer, absent_models=absent_models)
         self._new_uow = new_uow
@@ -61,6 +64,7 @@ class SubmitTranscription:
         self._queue = queue
         self._ids = ids
         self._admit = admit
+        self._tracer = tracer
         self._once = AnswerOnce(new_uow=new_uow)
         self._store = StoreRecording(
             blobs=blobs, stage=stage, clips=QueryClips(new_uow=new_uow), egress=egress or EgressPolicy(), urls=urls
@@ -96,6 +100,12 @@ class SubmitTranscription:
             UrlNotAllowed: no request may go where the URL leads.
             NotConfigured: as `SecretUrls.seal`.
         """
+        with self._tracer.span("submit") as span:
+            receipt = await self._hand_in(submission, media)
+            span.note(task_id=str(receipt.task.id), reused=receipt.reused)
+            return receipt
+
+    async def _hand_in(self, submission: Submission, media: Media) -> Receipt:
         self.check(submission.options)
         await self._store.look_for_voices(submission)
         keyed = await self._keyed(submission, media)
@@ -131,7 +141,7 @@ class SubmitTranscription:
         if submission.key is None or isinstance(media, AsyncIterable):
             return None
         key = RequestKey(owner=submission.owner, scope=_SCOPE, key=submission.key)
-        return key, await fingerprint_of(submission.options, media)
+        return key, await fingerprint_of(submission, media)
 
     async def _add(
         self, task_id: TaskId, submission: Submission, source: MediaSource, media: Media, keyed: _Keyed

@@ -35,7 +35,7 @@ class Sweep:
                 )
             except (TaskNotFound, WrongState):
                 continue  # it was renewed, ended or deleted in the meantime
-            _log.warning("lease_expired", task_id=str(task_id), attempt=task.attempt, status=task.status)
+            _log.warning("lease_expired", task_id=str(task_id), attempt=task.attempt, task_status=task.status)
         async with self._new_uow() as uow:
             now = await uow.tasks.now()
             if await uow.idempotency.forget(before=now - KEPT):

@@ -19,6 +19,7 @@ from uuid import UUID
 from domain.attempts import Attempts, Outcome, begun, ended, last_failed_stage
 from domain.errors import LeaseLost, WrongState
 from domain.options import TranscriptionOptions
+from domain.origin import Origin
 
 TaskId = NewType("TaskId", UUID)
 OwnerId = NewType("OwnerId", UUID)
@@ -123,6 +124,7 @@ class Task:
     `strikes` counts the failed attempts since the stage that failed last got further, `crashes` those whose worker died
     or lost its lease since the last checkpoint; `attempts` is the history of the latest ones. `title` and `tags` are
     the owner's own words for it, and mean nothing here; `batch` is the call that handed in this and other recordings.
+    `origin` is the request that it was made by.
     """
 
     id: TaskId
@@ -161,6 +163,7 @@ class Task:
     title: str = ""
     tags: tuple[str, ...] = ()
     batch: BatchId | None = None
+    origin: Origin = field(default_factory=Origin)
     version: int = field(default=0)
 
     @property
@@ -183,11 +186,13 @@ class Task:
         title: str = "",
         tags: tuple[str, ...] = (),
         batch: BatchId | None = None,
+        origin: Origin | None = None,
     ) -> "Task":
         """Create a queued task that may run at once."""
         return Task(
             id=id, owner=owner, options=options, media=media, created_at=now, updated_at=now, run_after=now, kind=kind,
             parent=parent, priority=priority, retention=retention or Retention(), title=title, tags=tags, batch=batch,
+            origin=origin or Origin(),
         )  # fmt: skip
 
     def claim(self, *, worker: str, now: datetime, lease: timedelta = LEASE) -> None:

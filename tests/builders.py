@@ -10,6 +10,7 @@ from domain.access import ApiKey, KeyId, digest, new_secret
 from domain.attempts import Attempt, Outcome
 from domain.media import ChannelMode
 from domain.options import TranscriptionOptions
+from domain.origin import Origin
 from domain.task import (
     BatchId,
     Lease,
@@ -102,6 +103,7 @@ def a_full_task() -> Task:
         title="Sitzung „März“",
         tags=("board", "naïve, 2026"),
         batch=BatchId(_ids.new()),
+        origin=Origin("from-the-caller.1", f"00-{'ab' * 16}-{'cd' * 8}-01"),
         version=6,
     )
 

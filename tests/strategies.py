@@ -8,6 +8,7 @@ from domain.access import ApiKey, Scope
 from domain.attempts import Attempt, Outcome
 from domain.media import ChannelMode
 from domain.options import MAX_SPEAKERS, Goal, TranscriptionOptions
+from domain.origin import Origin
 from domain.task import Lease, MediaSource, Phase, Retention, Task, TaskError, TaskKind, TaskStatus
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -102,6 +103,7 @@ TASK_FIELDS: dict[str, st.SearchStrategy[object]] = {
     "title": words,
     "tags": st.lists(words, max_size=3, unique=True).map(tuple),
     "batch": st.none() | st.uuids(),
+    "origin": st.builds(Origin, words, words),
     "version": milliseconds,
 }
 tasks = st.builds(Task, **TASK_FIELDS)

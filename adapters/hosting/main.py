@@ -100,13 +100,19 @@ def _serve(connection: "Connection[object, object]", *, preload: bool) -> None:
     connection.send(Ready(loaded))
     while isinstance(call := connection.recv(), Call):
         connection.send(Taken())
-        try:
-            relay = _Relay(connection)
-            result = getattr(adapter, call.method)(*call.arguments, relay)
-            _tell_loaded(connection)
-            connection.send(Done(result, relay.latest))
-        except Exception as exc:  # noqa: BLE001 - whatever a vendor raises, the parent must learn of it
-            connection.send(_failure(exc))
+        with about(call.context):
+            _answer(connection, adapter, call)
+
+
+def _answer(connection: "Connection[object, object]", adapter: object, call: Call) -> None:
+    relay, began = _Relay(connection), time.monotonic()
+    try:
+        result = getattr(adapter, call.method)(*call.arguments, relay)
+        _tell_loaded(connection)
+        tell("info", "engine_call", call=call.method, milliseconds=round((time.monotonic() - began) * 1000))
+        connection.send(Done(result, relay.latest))
+    except Exception as exc:  # noqa: BLE001 - whatever a vendor raises, the parent must learn of it
+        connection.send(_failure(exc))
 
 
 def _tell_loaded(connection: "Connection[object, object]") -> None:

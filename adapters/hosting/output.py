@@ -40,17 +40,17 @@ class Output:
                 if line.startswith("{") and not line.endswith("\n"):
                     line += lines.readline(_EVENT_CHARACTERS)
                 if not (line.startswith("{") and _relay(line)):
-                    self._tail.append(line)
+                    self._tail.append(line[:_LINE_CHARACTERS])
 
 
 def _relay(line: str) -> bool:
-    """Put into our own log what was logged in the child; return whether it was."""
+    """Put into our own log what was logged in the child; return whether that is all there is to it."""
     try:
         fields = json.loads(line)
         event, level = str(fields.pop("event")), fields.pop("level")
         if level not in _LEVELS:
             return False
-        getattr(_log, level)("%s", event, **fields)
+        getattr(_log, level)(event, **fields)
     except (ValueError, KeyError, TypeError):  # somebody else's output
         return False
-    return True
+    return level in {"debug", "info"}  # what else was said may tell later why the child died

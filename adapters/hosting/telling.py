@@ -57,7 +57,7 @@ class _Voice:
     """Takes what structlog has put together, at any level."""
 
     def __getattr__(self, _: str) -> Any:  # noqa: ANN401 - structlog asks for the level's name
-        return lambda **fields: tell(**fields)
+        return tell
 
 
 def _as_fields(_: object, __: str, event: dict[str, Any]) -> tuple[tuple[()], dict[str, Any]]:

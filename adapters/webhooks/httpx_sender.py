@@ -94,6 +94,7 @@ def signed_headers(message: Message) -> dict[str, str]:
         "webhook-id": message.id,
         "webhook-timestamp": str(int(message.at.timestamp())),
         "webhook-signature": " ".join(Webhook(secret).sign(message.id, message.at, text) for secret in message.secrets),
+        **({"x-request-id": message.request_id} if message.request_id else {}),
     }
 
 

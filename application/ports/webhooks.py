@@ -94,13 +94,17 @@ class DeliveryRepository(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What is to be sent where, signed with each of the secrets (raw bytes) for the instant `at`."""
+    """What is to be sent where, signed with each of the secrets (raw bytes) for the instant `at`.
+
+    `request_id` names the request that led to it, for the logs of both sides; empty where none did.
+    """
 
     url: str = field(repr=False)
     id: str
     at: datetime
     body: bytes
     secrets: tuple[bytes, ...] = field(repr=False)
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

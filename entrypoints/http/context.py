@@ -60,12 +60,14 @@ class RequestContext:
         exchange = _Exchange(scope, receive, send, headers, Pace(self._limits))
         began = time.perf_counter()
         method, parent = str(scope["method"]), Headers.from_scope(scope).get("traceparent", "")
-        with self._tracer.span(method, side="server", parent=parent, http_request_method=method) as span:
-            with serving(Origin(request_id, span.traceparent)):
-                try:
-                    await self._app(scope, exchange.receive, exchange.send)
-                finally:
-                    self._tell(scope, exchange, span, (time.perf_counter() - began) * 1000)
+        with (
+            self._tracer.span(method, side="server", parent=parent, http_request_method=method) as span,
+            serving(Origin(request_id, span.traceparent)),
+        ):
+            try:
+                await self._app(scope, exchange.receive, exchange.send)
+            finally:
+                self._tell(scope, exchange, span, (time.perf_counter() - began) * 1000)
 
     def _tell(self, scope: HTTPScope, exchange: "_Exchange", span: Span, milliseconds: float) -> None:
         # The template, never the path: a line of the log holds nothing that a caller wrote.

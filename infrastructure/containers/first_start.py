@@ -81,7 +81,7 @@ READ: dict[str, dict[str, Callable[[Secrets], str]]] = {
 
 
 def prepare(root: Path, volumes: Path) -> list[str]:
-    """Bring `root` about, and hand the folders of `volumes`, named `<service>` or `<service>-…`, to their users.
+    """Bring `root` about, and hand the empty folders of `volumes`, named `<service>-…`, to their users.
 
     Returns what was made anew. Only root can give files to others; everybody else keeps them.
     """
@@ -100,7 +100,8 @@ def prepare(root: Path, volumes: Path) -> list[str]:
                 made.append(f"{service}/{name}")
         _hand_over(root / service, OWNERS[service])
     for folder in sorted(volumes.iterdir()) if volumes.is_dir() else []:
-        _hand_over(folder, OWNERS[folder.name.partition("-")[0]])
+        if not any(folder.iterdir()):  # what holds something has been handed over, or is a folder of the machine's
+            _hand_over(folder, OWNERS[folder.name.partition("-")[0]])
     return made
 
 

@@ -9,6 +9,10 @@ from domain.task import TaskStatus
 
 LEASE_EXPIRED = "lease_expired"
 DELETED = "deleted"
+USUAL_CAUSES = (
+    Outcome.COMPLETED.value, Outcome.CANCELLED.value, Outcome.RELEASED.value, DELETED, LEASE_EXPIRED,
+)  # fmt: skip
+"""Why attempts end without an error of their own."""
 
 
 class Kept(StrEnum):

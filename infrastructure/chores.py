@@ -6,12 +6,14 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from application.add_up_storage import AddUpStorage
 from application.chores import Chore, Chores
 from application.erase import Erase, FinishErasures
 from application.forget_deliveries import ForgetDeliveries
 from application.ports.blobs import BlobStore
 from application.ports.persistence import NewUnitOfWork
 from application.ports.resumables import GrowingFiles
+from application.query_audit import PruneAudit
 from application.reconcile import Reconcile
 from application.retain import EnforceRetention
 from application.sweep_resumables import SweepResumables
@@ -23,12 +25,17 @@ _ERASURES = timedelta(seconds=5)
 _RETENTION = timedelta(minutes=1)
 _UPLOADS = timedelta(seconds=100)
 _DELIVERIES = timedelta(hours=1)
+_AUDIT = timedelta(hours=1)
+_STORAGE = timedelta(minutes=5)
+"""A second's work for half a million tasks, in steps of milliseconds."""
 _RECONCILING = timedelta(hours=6)
 """It lists the whole store, and what it finds is a day old at least."""
 
 
-def make_chores(new_uow: NewUnitOfWork, blobs: BlobStore, files: GrowingFiles, database: AsyncEngine) -> Chores:
-    """Return the chores of every process that works or serves."""
+def make_chores(
+    new_uow: NewUnitOfWork, blobs: BlobStore, files: GrowingFiles, database: AsyncEngine, audit: timedelta | None
+) -> Chores:
+    """Return the chores of every process that works or serves; `audit` is for how long its log is kept."""
     erasures = FinishErasures(
         new_uow=new_uow, erase=Erase(new_uow=new_uow, blobs=blobs), wipe=partial(wipe_deleted, database)
     )
@@ -43,6 +50,8 @@ def make_chores(new_uow: NewUnitOfWork, blobs: BlobStore, files: GrowingFiles, d
             # Each machine has files of its own.
             Chore(name=f"resumable@{socket.gethostname()}", every=_UPLOADS, do=resumables),
             Chore(name="deliveries", every=_DELIVERIES, do=ForgetDeliveries(new_uow=new_uow)),
+            Chore(name="storage", every=_STORAGE, do=AddUpStorage(new_uow=new_uow)),
+            Chore(name="audit", every=_AUDIT, do=PruneAudit(new_uow=new_uow, kept=audit)),
             Chore(name="reconcile", every=_RECONCILING, do=partial(reconcile, remove=True)),
         ],
     )

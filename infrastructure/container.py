@@ -28,6 +28,7 @@ from adapters.webhooks.httpx_sender import HttpxWebhookSender
 from application.admit_caller import AdmitCaller
 from application.admit_task import AdmitTask
 from application.announce_upload import AnnounceUpload
+from application.audit import Notes
 from application.begin_resumable import BeginResumable
 from application.cancel_task import CancelTask
 from application.collect_recording import CollectRecording
@@ -54,6 +55,7 @@ from application.manage_api_keys import ManageApiKeys
 from application.manage_quotas import ManageQuotas
 from application.manage_webhooks import ManageWebhooks
 from application.process_task import ProcessTask
+from application.query_audit import QueryAudit
 from application.query_batches import EndBatch, QueryBatches
 from application.query_clips import QueryClips
 from application.query_tasks import QueryTasks
@@ -74,6 +76,7 @@ from application.submit_batch import SubmitBatch
 from application.submit_transcription import SubmitTranscription
 from application.sweep import Sweep
 from application.transcribe_media import TranscribeMedia
+from infrastructure.audit_settings import shortening
 from infrastructure.broker import make_queue
 from infrastructure.chores import make_chores
 from infrastructure.database import connect, looking
@@ -103,6 +106,7 @@ from infrastructure.models import in_memory, shelf
 from infrastructure.settings import Settings
 from infrastructure.storage import make_blob_store, make_direct_access
 from infrastructure.tokens import make_tokens
+from infrastructure.tracing import engine_of, make_tracer, traced
 
 
 class Container(containers.DeclarativeContainer):
@@ -117,13 +121,19 @@ class Container(containers.DeclarativeContainer):
     ids = providers.Singleton(Uuid7Factory)
     metrics = providers.ThreadSafeSingleton(PrometheusMetrics, version("colloquy"))
     whole = providers.Singleton(Whole)
+    tracer = providers.ThreadSafeSingleton(make_tracer, settings)
 
     database = providers.Singleton(connect, settings.provided.sql_url, settings.provided.database)
     vault = providers.Singleton(make_vault, settings, providers.Factory(SqlUnitOfWork, database).provider, ids)
     new_uow = providers.Factory(SqlUnitOfWork, database, vault)
     look = providers.Factory(SqlUnitOfWork, providers.Singleton(looking, database), vault)
     stored = providers.Singleton(make_blob_store, settings)
-    blobs = providers.Singleton(guarded, settings, stored, vault)
+    blobs = providers.Singleton(
+        traced,
+        providers.Singleton(guarded, settings, stored, vault),
+        tracer,
+        {"put": "store blob", "adopt": "store blob", "delete": "delete blob"},
+    )
     encrypt_old = providers.Factory(make_encrypt_old, stored, blobs, new_uow.provider, database, vault)
     direct_access = providers.Singleton(make_direct_access, settings, clock)
     bell = providers.Singleton(InProcessQueue)
@@ -145,6 +155,7 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         jitter=providers.Object(random),
         metrics=metrics,
+        tracer=tracer,
     )
     manage_webhooks = providers.Factory(
         ManageWebhooks, new_uow=new_uow.provider, sender=webhook_sender, cipher=cipher, ids=ids, clock=clock
@@ -198,13 +209,18 @@ class Container(containers.DeclarativeContainer):
     )
     hosts = providers.Singleton(Hosts, vad, asr, diarizer, settings.provided.engine.preload)
 
-    decoder = providers.Singleton(AvDecoder)
+    decoder = providers.Singleton(traced, providers.Singleton(AvDecoder), tracer, {"decode": "decode"})
     recognise = providers.Factory(
-        Recognise, vad=vad, asr=asr, longest=providers.Factory(window_ms, settings), clock=clock
+        Recognise,
+        vad=providers.Factory(traced, vad, tracer, {"speech": "detect speech"}),
+        asr=providers.Factory(traced, asr, tracer, {"transcribe": "recognise window"}, engine_of),
+        longest=providers.Factory(window_ms, settings),
+        clock=clock,
     )
-    diarize = providers.Factory(Diarize, by_voice=diarizer, by_channel=providers.Factory(ChannelDiarizer), clock=clock)
+    voices = providers.Factory(traced, diarizer, tracer, {"diarize": "diarize", "embed": "embed voices"}, engine_of)
+    diarize = providers.Factory(Diarize, by_voice=voices, by_channel=providers.Factory(ChannelDiarizer), clock=clock)
     second_look = providers.Factory(
-        SecondLook, engine=diarizer, enabled=settings.provided.diarization.second_look, clock=clock
+        SecondLook, engine=voices, enabled=settings.provided.diarization.second_look, clock=clock
     )
     decode_media = providers.Factory(
         DecodeMedia,
@@ -214,6 +230,7 @@ class Container(containers.DeclarativeContainer):
         work_dir=work_dir,
         limits=providers.Factory(media_limits, settings),
         clock=clock,
+        tracer=tracer,
     )
     transcribe_media = providers.Factory(
         TranscribeMedia, decode=decode_media, recognise=recognise, diarize=diarize, second_look=second_look, clock=clock
@@ -232,7 +249,9 @@ class Container(containers.DeclarativeContainer):
         CollectRecording,
         new_uow=new_uow.provider,
         blobs=blobs,
-        fetcher=providers.Factory(make_fetcher, egress),
+        fetcher=providers.Factory(
+            traced, providers.Factory(make_fetcher, egress), tracer, {"fetch": "fetch recording"}
+        ),
         work_dir=work_dir,
         limits=providers.Factory(fetch_limits, settings),
         urls=secret_urls,
@@ -249,6 +268,7 @@ class Container(containers.DeclarativeContainer):
         metrics=metrics,
         transcribe=make_transcript,
         worker=providers.Factory(worker_name),
+        tracer=tracer,
     )
     workplace = providers.Singleton(
         make_workplace,
@@ -313,6 +333,7 @@ class Container(containers.DeclarativeContainer):
         retention=settings.provided.kept,
         egress=egress.provided.policy,
         admit=admit_task,
+        tracer=tracer,
         urls=secret_urls,
     )
     scorer = providers.Factory(MetricsScorer)
@@ -354,7 +375,9 @@ class Container(containers.DeclarativeContainer):
     end_batch = providers.Factory(EndBatch, new_uow=new_uow.provider, cancel=cancel_task, delete=delete_task)
     query_deletions = providers.Factory(QueryDeletions, new_uow=new_uow.provider)
     reconcile = providers.Factory(Reconcile, new_uow=new_uow.provider, blobs=blobs)
-    chores = providers.Factory(make_chores, new_uow.provider, blobs, growing_files, database)
+    chores = providers.Factory(
+        make_chores, new_uow.provider, blobs, growing_files, database, settings.provided.audit_kept
+    )
     passwords = providers.Singleton(Argon2Passwords)
     tokens = providers.Singleton(make_tokens, settings)
     admit_caller = providers.Factory(
@@ -378,5 +401,8 @@ class Container(containers.DeclarativeContainer):
     )
     log_out = providers.Factory(LogOut, new_uow=new_uow.provider, clock=clock)
     change_password = providers.Factory(ChangePassword, new_uow=new_uow.provider, clock=clock, passwords=passwords)
+    audit_notes = providers.Singleton(Notes, new_uow=new_uow.provider)
+    query_audit = providers.Factory(QueryAudit, new_uow=new_uow.provider)
+    shorten_address = providers.Singleton(shortening, settings)
     lend_token = providers.Factory(LendToken, clock=clock, ids=ids, tokens=tokens)
     manage_api_keys = providers.Factory(ManageApiKeys, new_uow=new_uow.provider, clock=clock, ids=ids)

@@ -26,6 +26,7 @@ from domain.task import TaskStatus
 OTHER = "other"
 MOST_WORDS = 200
 """Values that a label may have in a process; there are half as many routes. What comes later counts as `other`."""
+LONGEST_WORD = 100
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -52,6 +53,11 @@ class PrometheusMetrics(Metrics):
         self._less = self._counter(catalogue.LESS)
         self._replaced = self._counter(catalogue.RESTARTS)
         self._webhooks = self._counter(catalogue.WEBHOOK_ATTEMPTS)
+        # A series that begins at one shows no increase: where the words are known, it begins at zero.
+        for status in (status for status in TaskStatus if status.final):
+            self._ended.labels(status.value)
+        for outcome in ("delivered", "failed", "given_up"):
+            self._webhooks.labels(outcome)
 
     def show(self, source: Collector) -> None:
         """Show what `source` gives too, which is asked at each scrape."""
@@ -121,6 +127,8 @@ class PrometheusMetrics(Metrics):
 
     def _word(self, label: str, value: str) -> str:
         """Return the value, or `other` where there are too many already: a series that was made is never forgotten."""
+        if len(value) > LONGEST_WORD or not value.isprintable():
+            return OTHER
         known = self._words.setdefault(label, set())
         if value in known:
             return value

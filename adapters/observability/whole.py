@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from adapters.observability import catalogue
 from adapters.observability.catalogue import Series
-from domain.census import Census
+from domain.census import USUAL_CAUSES, Census
 
 Volumes = Mapping[str, tuple[int, int]]
 """By its name, the bytes that are free on a volume, and those that it has."""
@@ -77,7 +77,8 @@ def _figures(census: Census) -> Iterator[Metric]:
     yield single(catalogue.DEPTH, census.waiting)
     yield single(catalogue.OLDEST, census.oldest_s)
     yield single(catalogue.RUNNING, census.running)
-    yield labelled(catalogue.ATTEMPTS, census.attempts)
+    # One that begins at 0 has a rate from the first on.
+    yield labelled(catalogue.ATTEMPTS, dict.fromkeys(USUAL_CAUSES, 0) | dict(census.attempts))
     yield single(catalogue.EXPIRIES, census.expiries)
     yield single(catalogue.WEBHOOKS_PENDING, census.undelivered)
     yield single(catalogue.WEBHOOK_LAG, census.overdue_s)

@@ -1,12 +1,12 @@
 """How the place stands where work is done, looked at whenever somebody scrapes: slots, devices, memory, GPUs."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from adapters.observability import catalogue
-from adapters.observability.gpus import Gpus
+from adapters.observability.gpus import Gpu
 from adapters.observability.whole import labelled
 
 
@@ -24,7 +24,7 @@ class Workplace(Collector):
         devices: Callable[[], Collection[str]],
         out: Callable[[], Collection[str]],
         memory: Callable[[], Mapping[str, int]],
-        gpus: Gpus,
+        gpus: Callable[[], Sequence[Gpu]],
     ) -> None:
         self._slots = slots
         self._busy = busy

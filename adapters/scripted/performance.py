@@ -33,7 +33,7 @@ class Performance:
     def load(self) -> None:
         """Pay for loading, once."""
         if not self._loaded:
-            with loading("script"):
+            with loading("scripted"):
                 time.sleep(self._script.load_seconds)
             self._note("load")
             self._loaded = True

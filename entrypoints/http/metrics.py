@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 
 from domain.access import Scope
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
+TEXT = "text/plain; version=0.0.4"
 
 
 @dataclass(frozen=True, slots=True)

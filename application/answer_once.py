@@ -5,14 +5,12 @@ import hashlib
 from pathlib import Path
 
 from application.ports.persistence import NewUnitOfWork
-from domain.clip import ClipMedia
+from application.submission import NamedMedia, Submission
 from domain.content import content_digest
 from domain.errors import KeyReused
 from domain.fetching import MediaUrl
 from domain.idempotency import RequestKey
-from domain.options import TranscriptionOptions
 from domain.task import Task
-from domain.upload import UploadId
 
 
 class AnswerOnce:
@@ -41,11 +39,13 @@ class AnswerOnce:
             return await uow.tasks.get(answered.task_id)
 
 
-async def fingerprint_of(options: TranscriptionOptions, media: Path | UploadId | ClipMedia | MediaUrl) -> str:
-    """Return a digest of what was asked for: the recording and the options."""
+async def fingerprint_of(submission: Submission, media: NamedMedia) -> str:
+    """Return a digest of what was asked for: the recording, the options, and where else its events are sent."""
     if isinstance(media, MediaUrl):
-        return content_digest(options, media.url)
-    return content_digest(options, await sha256_of(media) if isinstance(media, Path) else str(media))
+        recording = media.url
+    else:
+        recording = await sha256_of(media) if isinstance(media, Path) else str(media)
+    return content_digest(submission.options, f"{recording} {submission.webhook_digest}".rstrip())
 
 
 async def sha256_of(path: Path) -> str:

@@ -23,7 +23,8 @@ class Submission:
 
     `key` is the caller's own name for the request, under which it may be sent again without being done again. With
     `reuse` an earlier task of the same recording and options will do. `title`, `tags` and `batch` are the task's.
-    `webhook` is told of the task, which gets a copy of its own.
+    `webhook` is told of the task, which gets a copy of its own; `webhook_digest` tells it from others, whose stored
+    form never says the same twice.
     """
 
     owner: OwnerId
@@ -36,6 +37,7 @@ class Submission:
     batch: BatchId | None = None
     reuse: bool = False
     webhook: WebhookEndpoint | None = None
+    webhook_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

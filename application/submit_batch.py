@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import structlog
 
 from application.answer_once import fingerprint_of
+from application.audit import record
 from application.ports.persistence import NewUnitOfWork
 from application.ports.system import IdFactory
 from application.submission import NamedMedia, Submission
 from application.submit_transcription import SubmitTranscription
+from domain.audit import Action, Thing
 from domain.batch import MAX_ITEMS, Batch, RefusedItem
 from domain.errors import ColloquyError, DatabaseUnavailable, InvalidOptions, KeyReused, StorageUnavailable
 from domain.idempotency import KEPT
@@ -100,6 +102,7 @@ class SubmitBatch:
                 fingerprint=fingerprint,
             )
             if await uow.batches.add(batch):
+                await record(uow, Action.CREATED, Thing.BATCH, batch.id, owner=batch.owner)
                 await uow.commit()
                 return batch
         return await self._earlier(shared.owner, shared.key or "", fingerprint)
@@ -113,5 +116,5 @@ class SubmitBatch:
 
 
 async def _fingerprint(shared: Submission, items: Sequence[BatchItem]) -> str:
-    told = [await fingerprint_of(shared.options, item.media) if item.media is not None else "" for item in items]
+    told = [await fingerprint_of(shared, item.media) if item.media is not None else "" for item in items]
     return hashlib.sha256(repr((shared.title, shared.tags, told)).encode()).hexdigest()

@@ -71,6 +71,7 @@ async def create_batch(
             title=asked.title,
             tags=asked.tags,
             webhook=await webhooks.asked_for(caller.owner, asked.webhook_url, asked.webhook_secret),
+            webhook_digest=asked.webhook_digest,
         )
         batch_id = await batching(shared, items)
     view = await batches.one(caller.owner, batch_id)

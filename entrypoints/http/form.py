@@ -1,5 +1,6 @@
 """The fields of a transcription request: from form text to options; a name nobody knows is an error, not a default."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as entry
@@ -43,6 +44,12 @@ class TranscribeRequest:
     reuse: bool = False
     webhook_url: str = entry(default="", repr=False)
     webhook_secret: str = entry(default="", repr=False)
+
+    @property
+    def webhook_digest(self) -> str:
+        """What tells the webhook from others; empty where there is none."""
+        told = f"{self.webhook_url} {self.webhook_secret}"
+        return hashlib.sha256(told.encode()).hexdigest() if self.webhook_url else ""
 
     def __post_init__(self) -> None:
         """Refuse what of a webhook does not go together.

@@ -130,6 +130,7 @@ async def transcribe(
             tags=upload.asked.tags,
             reuse=upload.asked.reuse,
             webhook=await webhooks.asked_for(caller.owner, upload.asked.webhook_url, upload.asked.webhook_secret),
+            webhook_digest=upload.asked.webhook_digest,
         )
         receipt = await submit.hand_in(submission, upload.media)
     wish = preference(prefer, most=wait.most)

@@ -1,6 +1,7 @@
 """R-19: a submission that comes again under its Idempotency-Key is one task, whatever comes at once."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -66,6 +67,19 @@ async def test_r19_another_body_under_the_same_key_is_refused(
     assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_mismatch")
     assert refused.json()["type"] == "/problems/idempotency-mismatch"
     assert len(await api.queued()) == len(api.recordings(tmp_path)) == 1
+
+
+async def test_r19_the_same_under_one_key_but_for_where_its_events_go_is_refused(
+    api: SqlApi, client: httpx.AsyncClient
+) -> None:
+    hook = {"webhook_url": "http://127.0.0.1:9000/a", "webhook_secret": "whsec_" + b64encode(bytes(24)).decode()}
+    first = await post(client, **hook)  # type: ignore[arg-type] # media is bytes
+    assert first.status_code == 202, first.text
+    assert (await post(client, **hook)).content == first.content  # type: ignore[arg-type]
+    for other in ({}, hook | {"webhook_url": "http://127.0.0.1:9000/b"}):
+        refused = await post(client, **other)  # type: ignore[arg-type]
+        assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_mismatch")
+    assert len(await api.queued()) == 1
 
 
 async def test_r19_of_different_bodies_at_once_one_is_taken(

@@ -57,7 +57,7 @@ class PrometheusMetrics(Metrics):
         for status in (status for status in TaskStatus if status.final):
             self._ended.labels(status.value)
         for outcome in ("delivered", "failed", "given_up"):
-            self._webhooks.labels(outcome)
+            self._webhooks.labels(self._word("outcome", outcome))
 
     def show(self, source: Collector) -> None:
         """Show what `source` gives too, which is asked at each scrape."""

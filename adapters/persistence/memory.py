@@ -11,6 +11,7 @@ from uuid import UUID
 
 from msgspec import json
 
+from adapters.persistence.memory_audit import MemoryAudit
 from adapters.persistence.memory_batches import MemoryBatches
 from adapters.persistence.memory_census import MemoryCensus
 from adapters.persistence.memory_clips import MemoryClips
@@ -36,6 +37,7 @@ from application.ports.system import Clock
 from application.ports.task_filter import EVERYTHING, TaskFilter
 from application.ports.vault import WrappedKey
 from domain.access import ApiKey, KeyId
+from domain.audit import Entry
 from domain.census import Kept
 from domain.errors import LeaseLost
 from domain.pace import Pace, Work
@@ -72,6 +74,7 @@ class _Rows:
     webhooks: dict[UUID, bytes] = field(default_factory=dict)
     deliveries: dict[UUID, bytes] = field(default_factory=dict)
     vault_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
+    audit: dict[UUID, Entry] = field(default_factory=dict)
 
     def copy(self) -> "_Rows":
         return _Rows(**{each.name: dict(getattr(self, each.name)) for each in fields(self)})
@@ -132,8 +135,9 @@ class MemoryTasks(TaskRepository):
         self, owner: OwnerId, *, before: TaskId | None, limit: int, only: TaskFilter = EVERYTHING
     ) -> Sequence[Task]:
         """Return the owner's tasks that pass, newest first."""
-        own = [task for task in self._all() if task.owner == owner and (before is None or task.id < before)]
-        return sorted((task for task in own if passes(task, only)), key=lambda task: task.id, reverse=True)[:limit]
+        own = [task for task in self._all() if task.owner == owner and task.id != before and passes(task, only)]
+        own.sort(key=lambda task: task.id, reverse=not only.oldest_first)
+        return [task for task in own if before is None or (task.id > before) == only.oldest_first][:limit]
 
     async def same(self, owner: OwnerId, content: str) -> Task | None:
         """Look through the owner's tasks."""
@@ -285,6 +289,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self.deliveries = MemoryDeliveries(self._rows.deliveries, self._rows.webhooks)
         self.paces = MemoryPaces(self._rows.paces)
         self.vault_keys = MemoryVaultKeys(self._rows.vault_keys)
+        self.audit = MemoryAudit(self._rows.audit, self._database.clock)
         self.census = MemoryCensus(self._rows, self._database.clock)
         return self
 

@@ -1,4 +1,4 @@
-"""Pages of an owner's history: each alternative of a filter is read along an index of its own, from the newest back.
+"""Pages of an owner's history: each alternative of a filter is read along an index of its own, from either end.
 
 A page so costs its length, however long the history and however rare what is asked for; of several things that are
 asked for at once only one has its index, and the others are looked at row by row.
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, union_all
+from sqlalchemy import ColumnElement, Select, UnaryExpression, select, union_all
 
 from adapters.persistence.tables import tasks
 from adapters.persistence.tables_native import task_tags
@@ -24,16 +24,17 @@ def page_of(owner: OwnerId, only: TaskFilter, *, before: TaskId | None, limit: i
     """Select the rows of a page."""
     chosen = _ids(owner, only)
     if before is not None:
-        chosen = chosen.where(chosen.selected_columns[0] < before)
+        place = chosen.selected_columns[0]
+        chosen = chosen.where(place > before if only.oldest_first else place < before)
     # The index of languages goes by status too: a language alone is asked for in each.
     statuses = sorted(only.statuses or (TaskStatus if only.language and not only.tags else ()))
     if len(statuses) == 1:
         chosen = chosen.where(tasks.c.status == statuses[0])
     elif statuses:
         branches = [chosen.where(tasks.c.status == status) for status in statuses]
-        chosen = select(union_all(*[_first(branch, limit) for branch in branches]).subquery().c.id)
-    ids = _first(chosen, limit)
-    return select(tasks).where(tasks.c.id.in_(ids)).order_by(tasks.c.id.desc())
+        chosen = select(union_all(*[_first(branch, limit, only) for branch in branches]).subquery().c.id)
+    ids = _first(chosen, limit, only)
+    return select(tasks).where(tasks.c.id.in_(ids)).order_by(_order(tasks.c.id, only))
 
 
 def newest_of(owner: OwnerId, content: str) -> Select[Any]:
@@ -45,9 +46,13 @@ def newest_of(owner: OwnerId, content: str) -> Select[Any]:
     return select(tasks).where(same, alive).order_by(columns.id.desc()).limit(1)
 
 
-def _first(ids: Select[tuple[UUID]], limit: int) -> Select[tuple[UUID]]:
+def _first(ids: Select[tuple[UUID]], limit: int, only: TaskFilter) -> Select[tuple[UUID]]:
     # A part of a union may have no order of its own on SQLite, but what it selects from may.
-    return select(ids.order_by(ids.selected_columns[0].desc()).limit(limit).subquery().c.id)
+    return select(ids.order_by(_order(ids.selected_columns[0], only)).limit(limit).subquery().c.id)
+
+
+def _order(place: ColumnElement[UUID], only: TaskFilter) -> UnaryExpression[UUID]:
+    return place.asc() if only.oldest_first else place.desc()
 
 
 def _ids(owner: OwnerId, only: TaskFilter) -> Select[tuple[UUID]]:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
+from application.ports.audit import AuditRepository
 from application.ports.batches import BatchRepository
 from application.ports.census import CensusRepository
 from application.ports.clips import ClipRepository
@@ -61,7 +62,10 @@ class TaskRepository(Protocol):
     async def page(
         self, owner: OwnerId, *, before: TaskId | None, limit: int, only: TaskFilter = EVERYTHING
     ) -> Sequence[Task]:
-        """Return the owner's tasks that pass, newest first (ids are time-ordered), those older than `before`."""
+        """Return the owner's tasks that pass, newest first (ids are time-ordered), those older than `before`.
+
+        With `oldest_first` it is the other way round: those that come after `before` there, too.
+        """
 
     @abstractmethod
     async def same(self, owner: OwnerId, content: str) -> Task | None:
@@ -181,6 +185,7 @@ class UnitOfWork(Protocol):
     usage: UsageRepository
     paces: PaceRepository
     vault_keys: VaultKeyRepository
+    audit: AuditRepository
     census: CensusRepository
 
     @abstractmethod

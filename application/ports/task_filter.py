@@ -1,4 +1,4 @@
-"""Which tasks of a history are asked for; the repositories that answer are elsewhere."""
+"""Which tasks of a history are asked for, and from which end; the repositories that answer are elsewhere."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ SKEW = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
-    """What a task must be, all of it at once; empty and None ask nothing.
+    """What a task must be, all of it at once; empty and None ask nothing. A page goes by ids, and so by time.
 
     `statuses` are alternatives. `created_after` and `created_before` are instants that do not count themselves.
     `language` is the one that was recognised, or, until that is known, the one that was asked for. `tags` must all be
@@ -24,6 +24,7 @@ class TaskFilter:
     language: str | None = None
     tags: tuple[str, ...] = ()
     batch: BatchId | None = None
+    oldest_first: bool = False
 
 
 EVERYTHING = TaskFilter()

@@ -1,7 +1,7 @@
 """The history of an owner's tasks: found by what they are, what was said, and what they are called."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from litestar import Response, get, patch
@@ -16,6 +16,7 @@ from application.rendering.plain import one_line
 from domain.access import Caller
 from domain.labels import MAX_TAG, MAX_TAGS, MAX_TITLE
 from domain.task import BatchId, TaskId, TaskStatus
+from entrypoints.http.conditional import ETAG, NOT_MODIFIED, IfNoneMatch, tagged
 from entrypoints.http.cursors import decode_cursor, encode_cursor
 from entrypoints.http.errors import InvalidFields
 from entrypoints.http.openapi import problems
@@ -37,8 +38,9 @@ class Labels(Struct, kw_only=True, forbid_unknown_fields=True):
     "/tasks",
     summary="Your tasks",
     response_description="One page.",
+    response_headers=[ETAG],
     tags=["Tasks"],
-    responses=problems("invalid_options"),
+    responses={**NOT_MODIFIED, **problems("invalid_options")},
 )
 async def list_tasks(
     caller: NamedDependency[Caller],
@@ -60,12 +62,19 @@ async def list_tasks(
         str | None,
         Parameter(max_length=200, description="Only tasks whose transcript has words that begin with each of these."),
     ] = None,
-) -> TaskPage:
+    sort: Annotated[
+        Literal["-created_at", "created_at"],
+        Parameter(description="The newest first, or the oldest; with `q` it is the newest."),
+    ] = "-created_at",
+    if_none_match: IfNoneMatch = None,
+) -> Response[TaskPage]:
     """Walk the history page by page, newest first; tasks that are added meanwhile do not shift the pages.
 
     What is asked for must all be so. With `q`, upper case and lower case count the same, and `snippet` shows the words
     around the first place.
     """
+    if q is not None and sort != "-created_at":
+        raise InvalidFields({"sort": "sort: with q the newest come first"})
     only = TaskFilter(
         statuses=frozenset(status or ()),
         created_after=_zoned("created_after", created_after),
@@ -73,13 +82,15 @@ async def list_tasks(
         language=language,
         tags=tuple(dict.fromkeys(map(one_line, tag or ()))),
         batch=None if batch is None else BatchId(batch),
+        oldest_first=sort == "created_at",
     )
     before = TaskId(decode_cursor(cursor)) if cursor else None
     if q is not None:
         hits = await tasks.search(caller.owner, q, before=before, limit=limit + 1, only=only)
-        return _page([TaskSummary(**task_facts(hit.task), snippet=hit.snippet) for hit in hits], limit)
-    found = await tasks.page(caller.owner, before=before, limit=limit + 1, only=only)
-    return _page([TaskSummary(**task_facts(task)) for task in found], limit)
+        found = [TaskSummary(**task_facts(hit.task), snippet=hit.snippet) for hit in hits]
+        return tagged(_page(found, limit), if_none_match)
+    page = await tasks.page(caller.owner, before=before, limit=limit + 1, only=only)
+    return tagged(_page([TaskSummary(**task_facts(task)) for task in page], limit), if_none_match)
 
 
 def _page(found: list[TaskSummary], limit: int) -> TaskPage:

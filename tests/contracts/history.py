@@ -107,6 +107,18 @@ class HistoryContract(Suite):
             await stored(new_uow, at(20, status=TaskStatus.DONE, tags=("a",)))
         assert seen == [task.id for task in kept[::-1] if task.status in only.statuses]
 
+    async def test_pages_from_the_oldest_on_are_the_same_ones(self, new_uow: NewUnitOfWork) -> None:
+        statuses = (TaskStatus.DONE, TaskStatus.ERROR)
+        kept = [at(day, status=statuses[day % 2], tags=("a",) if day % 3 else ()) for day in range(7)]
+        await stored(new_uow, *kept)
+        for asked in (TaskFilter(), TaskFilter(statuses=frozenset(TaskStatus)), TaskFilter(tags=("a",))):
+            async with new_uow() as uow:
+                newest = await uow.tasks.page(OWNER, before=None, limit=50, only=asked)
+                only, seen = replace(asked, oldest_first=True), list[TaskId]()
+                while page := await uow.tasks.page(OWNER, before=seen[-1] if seen else None, limit=2, only=only):
+                    seen += [task.id for task in page]
+            assert seen == [task.id for task in newest][::-1]
+
     async def test_any_instant_may_be_asked_for(self, new_uow: NewUnitOfWork) -> None:
         task = at(0)
         await stored(new_uow, task)

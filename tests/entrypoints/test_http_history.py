@@ -40,6 +40,22 @@ async def listed(client: httpx.AsyncClient, query: str) -> list[str]:
     return [task["task_id"] for task in answer.json()["tasks"]]
 
 
+async def test_a_page_comes_from_either_end_and_not_again_while_it_is_the_same(client: httpx.AsyncClient) -> None:
+    tasks = [(await submit(client))["task_id"] for _ in range(3)]
+    assert await listed(client, "") == tasks[::-1]
+    assert await listed(client, "sort=created_at") == tasks
+    first = await client.get("/api/v1/tasks?sort=created_at&limit=2")
+    assert await listed(client, f"sort=created_at&limit=2&cursor={first.json()['next_cursor']}") == tasks[2:]
+    known = {"If-None-Match": first.headers["etag"]}
+    same = await client.get("/api/v1/tasks?sort=created_at&limit=2", headers=known)
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
+    await client.patch(f"/api/v1/tasks/{tasks[0]}", json={"title": "Another"})
+    assert (await client.get("/api/v1/tasks?sort=created_at&limit=2", headers=known)).status_code == 200
+    for query in ("sort=title", "sort=created_at&q=word"):
+        refused = await client.get(f"/api/v1/tasks?{query}")
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_options")
+
+
 async def test_labels_are_given_at_submission_and_changed_later(client: httpx.AsyncClient) -> None:
     task = (await submit(client, title="  Board\t meeting ", tags=["a, b", "c", "a"]))["task_id"]
     shown = (await client.get(f"/api/v1/tasks/{task}")).json()

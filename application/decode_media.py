@@ -13,6 +13,8 @@ from application.hold import Hold
 from application.ports.blobs import BlobNotFound, BlobStore
 from application.ports.media import MediaDecoder
 from application.ports.system import Clock
+from application.ports.tracing import Tracer
+from application.untraced import UNTRACED
 from domain.errors import MediaRejected
 from domain.media import ChannelMode, ChannelRelation, DecodedMedia, DecodeLimits
 from domain.options import TranscriptionOptions
@@ -44,6 +46,7 @@ class DecodeMedia:
         work_dir: Path,
         limits: MediaLimits,
         clock: Clock,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._blobs = blobs
         self._voices = voices
@@ -51,6 +54,7 @@ class DecodeMedia:
         self._work_dir = work_dir
         self._limits = limits
         self._clock = clock
+        self._tracer = tracer
 
     @asynccontextmanager
     async def __call__(self, hold: Hold) -> AsyncIterator[tuple[DecodedMedia, Stage]]:
@@ -85,7 +89,8 @@ class DecodeMedia:
             only_first=hold.task.options.only_first,
         )
         try:
-            source = await fetch_media(self._blobs, hold.task.media, work / "media")
+            with self._tracer.span("read blob"):
+                source = await fetch_media(self._blobs, hold.task.media, work / "media")
         except BlobNotFound as error:
             raise MediaRejected("the recording has been removed", code="media_purged") from error
         media = await asyncio.to_thread(self._decoder.decode, source, work, limits, hold.sink(Phase.DECODING))

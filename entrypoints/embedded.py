@@ -88,6 +88,7 @@ class Embedded:
         await self._undo.aclose()
         await self.container.events().close()
         await self.container.rate_limiter().close()
+        await asyncio.to_thread(self.container.tracer().close)
         await self.container.database().dispose()
         if self._lock is not None:
             self._lock.close()

@@ -43,6 +43,7 @@ async def join(
     undo.push_async_callback(container.events().close)
     undo.push_async_callback(container.rate_limiter().close)
     undo.push_async_callback(container.queue().close)
+    undo.push_async_callback(asyncio.to_thread, container.tracer().close)
     await container.blobs().sweep_partial(_PARTIAL)
     if sweeps:
         sweeping = asyncio.create_task(sweep_regularly(container.sweep(), container.chores()))

@@ -128,13 +128,15 @@ class Container(containers.DeclarativeContainer):
     new_uow = providers.Factory(SqlUnitOfWork, database, vault)
     look = providers.Factory(SqlUnitOfWork, providers.Singleton(looking, database), vault)
     stored = providers.Singleton(make_blob_store, settings)
+    sealed = providers.Singleton(guarded, settings, stored, vault)
+    """What every blob goes through; it is `stored` itself where nothing is encrypted."""
     blobs = providers.Singleton(
         traced,
-        providers.Singleton(guarded, settings, stored, vault),
+        sealed,
         tracer,
         {"put": "store blob", "adopt": "store blob", "delete": "delete blob"},
     )
-    encrypt_old = providers.Factory(make_encrypt_old, stored, blobs, new_uow.provider, database, vault)
+    encrypt_old = providers.Factory(make_encrypt_old, stored, sealed, new_uow.provider, database, vault)
     direct_access = providers.Singleton(make_direct_access, settings, clock)
     bell = providers.Singleton(InProcessQueue)
     queue = providers.Singleton(make_queue, settings, bell)

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from datetime import timedelta
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ def contradictions(settings: Settings, given: Collection[str]) -> Iterator[str]:
         yield f"API_HOST: {settings.api.host!r} is no address or host name"
     if settings.metrics.port and (settings.metrics.port == settings.api.port):
         yield "METRICS_PORT must not be API_PORT"
+    if settings.otel.exporter_otlp_endpoint and not _installed("opentelemetry.sdk"):
+        yield "OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `otel`, which is not installed"
     yield from _not_networks(settings.api.trusted_proxies)
     yield from _missing_for_s3(settings)
     yield from settings.encryption.problems(public_url=settings.s3.public_url)
@@ -135,6 +138,13 @@ def _wrong_for_workers(settings: Settings) -> Iterator[str]:
         yield f"WORKER_DEVICE_CLASS: {settings.worker.device_class} is none of WORKER_DEVICE_CLASSES"
     if settings.events_url and settings.alone:
         yield "EVENTS_URL carries progress between processes, but SQLite serves one: set DATABASE_URL too"
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even its beginning
+        return False
 
 
 def _not_networks(proxies: str) -> Iterator[str]:

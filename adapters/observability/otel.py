@@ -73,8 +73,8 @@ class OtelTracer(Tracer):
         self._provider.shutdown()
 
 
-class _OtelSpan(Span):
-    """One span of OpenTelemetry's."""
+class _OtelSpan:
+    """A `Span` that is one of OpenTelemetry's."""
 
     def __init__(self, vendors: "Vendors") -> None:
         self._vendors = vendors

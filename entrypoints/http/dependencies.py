@@ -42,6 +42,9 @@ def api_dependencies(container: Container, probe: Probe, numbers: Numbers) -> Ap
         webhooks=container.manage_webhooks(),
         replays=container.replay_deliveries(),
         keys=container.manage_api_keys(),
+        audit=container.query_audit(),
+        notes=container.audit_notes(),
+        shorten=container.shorten_address(),
         register=container.register_user(),
         log_in=container.log_in(),
         log_out=container.log_out(),
@@ -54,6 +57,7 @@ def api_dependencies(container: Container, probe: Probe, numbers: Numbers) -> Ap
         warnings=lambda: probe.warnings,
         rates=_rates(container, proxies),
         proxies=proxies,
+        tracer=container.tracer(),
     )
 
 

@@ -26,8 +26,9 @@ header small{margin-left:auto;color:#8e9097;font-size:12px;font-weight:400}
 .panel{position:absolute;background:#181b1f;border:1px solid rgba(204,204,220,.12);border-radius:3px;overflow:hidden;
 box-sizing:border-box}
 .panel h2{font-size:13px;font-weight:500;margin:7px 10px 2px}.section{position:absolute;font-size:14px;font-weight:500;
-padding:8px 4px}.legend{font-size:11px;color:#ccccdc;padding:0 10px;white-space:nowrap;overflow:hidden}
-.legend i{display:inline-block;width:14px;height:4px;border-radius:2px;margin:0 5px 2px 0}.legend span{margin-right:14px}
+padding:8px 4px}.legend{font-size:11px;color:#ccccdc;padding:0 10px;overflow:hidden}
+.legend i{display:inline-block;width:14px;height:4px;border-radius:2px;margin:0 5px 2px 0}
+.legend span{display:inline-block;margin-right:14px;line-height:16px}
 table{border-collapse:collapse;width:100%;font-size:12px}th{color:#6e9fff;text-align:left;font-weight:500}
 th,td{padding:6px 10px;border-bottom:1px solid rgba(204,204,220,.09)}
 """
@@ -101,20 +102,23 @@ def _panel(panel: dict[str, Any], window: Window) -> str:
     if panel["type"] == "table":
         inside = _table(panel, series)
     else:
-        lines = 18 if panel["type"] == "timeseries" else 0
-        field = Field(width - 2, height - 30 - lines, window.start, window.end)
+        legend = _legend_of(panel, series) if panel["type"] == "timeseries" else ""
+        # Names stand in as many lines as they need, five pixels and a half a letter.
+        lines = math.ceil(sum(34 + 5.8 * len(each.name) for each in series) / (width - 20)) if legend else 0
+        field = Field(width - 2, height - 30 - 17 * lines, window.start, window.end)
         drawn = _DRAWERS[panel["type"]](panel, series, field)
         if panel["type"] == "timeseries" and not series:
             drawn += svg.text(field.width / 2, field.height / 2, "No data", anchor="middle", size=14)
         inside = f'<svg width="{field.width:.0f}" height="{field.height:.0f}" style="display:block">{drawn}</svg>'
-    if panel["type"] == "timeseries":
-        paints = svg.colours(panel, series)
-        legend = "".join(
-            f'<span><i style="background:{colour}"></i>{escape(each.name)}</span>'
-            for each, colour in zip(series, paints, strict=True)
-        )
-        legend = f'<div class="legend">{legend}</div>'
     return f'<div class="panel" style="{box}"><h2>{escape(panel["title"])}</h2>{inside}{legend}</div>'
+
+
+def _legend_of(panel: dict[str, Any], series: list[Series]) -> str:
+    names = "".join(
+        f'<span><i style="background:{colour}"></i>{escape(each.name)}</span>'
+        for each, colour in zip(series, svg.colours(panel, series), strict=True)
+    )
+    return f'<div class="legend">{names}</div>' if names else ""
 
 
 def _table(panel: dict[str, Any], series: list[Series]) -> str:
@@ -132,7 +136,7 @@ def page(dashboard: dict[str, Any], window: Window, note: str) -> tuple[str, int
     panels = dashboard["panels"]
     height = 52 + max(each["gridPos"]["y"] + each["gridPos"]["h"] for each in panels) * _ROW + _GAP
     body = "".join(_panel(each, window) for each in panels)
-    title = f'<header>{escape(dashboard["title"])}<small>{escape(note)}</small></header>'
+    title = f"<header>{escape(dashboard['title'])}<small>{escape(note)}</small></header>"
     return f'<!doctype html><meta charset="utf-8"><style>{_STYLE}</style>{title}{body}', height
 
 

@@ -12,7 +12,7 @@ _SUFFIXES = {"reqps": " req/s", "cpm": " c/m"}
 def written(value: float, unit: str) -> str:
     """Write the number in its unit, with three digits at most."""
     if not math.isfinite(value):
-        return "–"
+        return "NaN"
     if unit == "percentunit":
         return f"{_digits(value * 100)}%"
     if unit in {"s", "bytes"}:

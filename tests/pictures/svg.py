@@ -61,6 +61,11 @@ def text(x: float, y: float, words: str, *, anchor: str = "start", size: float =
     )
 
 
+def rectangle(x: float, y: float, width: float, height: float, colour: str, opacity: float) -> str:  # noqa: PLR0917
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+    return f'<rect {place} fill="{colour}" fill-opacity="{opacity:.2f}"/>'
+
+
 def _clock(field: Field) -> Iterator[str]:
     span = field.end - field.start
     step = next((s for s in (15, 30, 60, 120, 300, 600, 1800, 3600) if span / s <= field.width / 90), 3600)
@@ -103,7 +108,7 @@ def timeseries(panel: Json, series: list[Series], field: Field) -> str:
         out.append(text(_LEFT - 8, y + 4, written(tick, unit), anchor="end"))
     paint = list(zip(drawn, series, colours(panel, series), strict=True))
     for each, own, colour in reversed(paint):
-        out.append(_line(each, own, colour, custom, field, top, stacked=stacked))
+        out.append(_line(_placed(each, own, field, top), colour, custom, field))
     if custom["thresholdsStyle"]["mode"] != "off" and steps[-1]["value"] <= top:
         y = field.y(steps[-1]["value"] / top)
         out.append(
@@ -113,16 +118,19 @@ def timeseries(panel: Json, series: list[Series], field: Field) -> str:
     return "".join(out)
 
 
-def _line(drawn: Series, own: Series, colour: str, custom: Json, field: Field, top: float, *, stacked: bool) -> str:
-    here = [
+def _placed(drawn: Series, own: Series, field: Field, top: float) -> list[tuple[float, float, float]]:
+    """Where each point is drawn, and what the series itself has there."""
+    return [
         (field.x(at), field.y(min(1.0, value / top)), mine)
         for (at, value), (_, mine) in zip(drawn.points, own.points, strict=True)
     ]
+
+
+def _line(here: list[tuple[float, float, float]], colour: str, custom: Json, field: Field) -> str:
     if custom["drawStyle"] == "bars":
         wide = max(1.0, (field.width - _LEFT) / max(1, len(here)) * 0.8)
         return "".join(
-            f'<rect x="{x - wide / 2:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{field.y(0) - y:.1f}" fill="{colour}" '
-            f'fill-opacity="{custom["fillOpacity"] / 100}"/>'
+            rectangle(x - wide / 2, y, wide, field.y(0) - y, colour, custom["fillOpacity"] / 100)
             for x, y, mine in here
             if math.isfinite(mine) and mine > 0
         )
@@ -130,7 +138,7 @@ def _line(drawn: Series, own: Series, colour: str, custom: Json, field: Field, t
     for run in _runs(here):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
         ground = f"{run[-1][0]:.1f},{field.y(0):.1f} {run[0][0]:.1f},{field.y(0):.1f}"
-        if stacked:
+        if custom["stacking"]["mode"] == "normal":
             out += f'<polygon points="{path} {ground}" fill="#181b1f"/>'
         opacity = custom["fillOpacity"] / 100
         out += f'<polygon points="{path} {ground}" fill="{colour}" fill-opacity="{opacity}"/>'
@@ -170,7 +178,7 @@ def stat(panel: Json, series: list[Series], field: Field) -> str:
         ground = f"{part[-1][0]:.1f},{field.height:.1f} {part[0][0]:.1f},{field.height:.1f}"
         out += f'<polygon points="{path} {ground}" fill="{colour}" fill-opacity="0.16"/>'
         out += f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-opacity="0.75" stroke-width="1.2"/>'
-    words = written(value, defaults["unit"])
+    words = f"{value:.0f}" if defaults.get("decimals") == 0 else written(value, defaults["unit"])
     size = min(34.0, field.width / max(1, len(words)) * 1.5)
     place = field.height * 0.52
     return out + (
@@ -194,11 +202,15 @@ def bargauge(panel: Json, series: list[Series], field: Field) -> str:
         room = field.width - names - 96
         middle = y + high / 2 + 4
         out += text(10, middle, each.name[: int(names / 6.2)], colour="#ccccdc", size=11.5)
-        out += f'<rect x="{names:.1f}" y="{y:.1f}" width="{room:.1f}" height="{high:.1f}" fill="rgba(204,204,220,0.06)"/>'
+        out += (
+            f'<rect x="{names:.1f}" y="{y:.1f}" width="{room:.1f}" height="{high:.1f}" fill="rgba(204,204,220,0.06)"/>'
+        )
         wide = max(1.5, room * each.last / top)
-        out += f'<rect x="{names:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" fill="{colour}" fill-opacity="0.35"/>'
-        out += f'<rect x="{names + wide - 2:.1f}" y="{y:.1f}" width="2" height="{high:.1f}" fill="{colour}"/>'
-        out += text(field.width - 12, middle, written(each.last, defaults["unit"]), anchor="end", colour=colour, size=13)
+        out += rectangle(names, y, wide, high, colour, 0.35)
+        out += rectangle(names + wide - 2, y, 2, high, colour, 1)
+        out += text(
+            field.width - 12, middle, written(each.last, defaults["unit"]), anchor="end", colour=colour, size=13
+        )
     return out
 
 
@@ -221,13 +233,14 @@ def heatmap(panel: Json, series: list[Series], field: Field) -> str:
         y = field.height - _BOTTOM - (index + 1) * high
         if index % every == 0:
             bound = float(bucket.labels["le"])
-            out.append(text(_LEFT - 8, y + high / 2 + 4, "+Inf" if math.isinf(bound) else written(bound, unit), anchor="end"))
-        out.extend(
-            f'<rect x="{field.x(at) - wide / 2:.1f}" y="{y + 0.5:.1f}" width="{max(1, wide - 0.4):.1f}" '
-            f'height="{high - 1:.1f}" fill="#5794F2" fill-opacity="{0.12 + 0.88 * math.sqrt(value / most):.2f}"/>'
-            for at, value in row
-            if value > 1e-9
-        )
+            out.append(
+                text(_LEFT - 8, y + high / 2 + 4, "+Inf" if math.isinf(bound) else written(bound, unit), anchor="end")
+            )
+        for at, value in row:
+            if value > 1e-9:
+                opacity = 0.12 + 0.88 * math.sqrt(value / most)
+                x = field.x(at) - wide / 2
+                out.append(rectangle(x, y + 0.5, max(1, wide - 0.4), high - 1, "#5794F2", opacity))
     return "".join(out)
 
 
@@ -248,10 +261,7 @@ def state_timeline(panel: Json, series: list[Series], field: Field) -> str:
             if word is None:
                 continue
             x, wide = narrow.x(begun) + move, narrow.x(ended) - narrow.x(begun)
-            out.append(
-                f'<rect x="{x:.1f}" y="{y + 2:.1f}" width="{max(1, wide):.1f}" height="{high - 4:.1f}" '
-                f'fill="{word["color"]}" fill-opacity="0.75"/>'
-            )
+            out.append(rectangle(x, y + 2, max(1, wide), high - 4, word["color"], 0.75))
             if wide > len(word["text"]) * 7 + 8:
                 out.append(text(x + 6, y + high / 2 + 4, word["text"], colour="#111217", size=11.5))
     return "".join(out)

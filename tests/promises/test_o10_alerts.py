@@ -21,7 +21,8 @@ SHIPPED = HERE / "infrastructure" / "observability"
 FAULTS = HERE / "tests" / "infrastructure" / "alerts"
 FOREIGN = {
     "up": set(), "process_start_time_seconds": set(), "process_open_fds": set(), "process_max_fds": set(),
-    "alertmanager_notifications_failed_total": {"integration"}, "prometheus_rule_evaluation_failures_total": {"rule_group"},
+    "alertmanager_notifications_failed_total": {"integration"},
+    "prometheus_rule_evaluation_failures_total": {"rule_group"},
 }  # fmt: skip
 """Numbers of Prometheus' own client and programs; `test_o10_end_to_end` scrapes them."""
 ADDED = {"instance", "job"}

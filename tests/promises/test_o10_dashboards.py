@@ -1,4 +1,4 @@
-"""O-10: the dashboards are what the code makes of them, and ask for numbers that exist, in words that Prometheus reads."""
+"""O-10: the dashboards are what the code makes, and ask for numbers that exist, in words that Prometheus reads."""
 
 import json
 import re
@@ -15,7 +15,9 @@ from tests.infrastructure.promql import labels_of, names_of
 from tests.promises.test_o10_alerts import ADDED, FOREIGN, RECORDED, shown
 from tests.servers.prometheus import program
 
-DASHBOARDS: dict[str, dict[str, Any]] = {file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}
+DASHBOARDS: dict[str, dict[str, Any]] = {
+    file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))
+}
 NAMES = sorted(DASHBOARDS)
 SERIES = shown() | FOREIGN | {
     "process_cpu_seconds_total": set(), "process_resident_memory_bytes": set(),

@@ -69,8 +69,8 @@ class Alertmanager:
 class Prometheus:
     """A Prometheus with this configuration (JSON is YAML too), as a context; it answers queries."""
 
-    def __init__(self, configuration: dict[str, Any]) -> None:
-        self.port = free_port()
+    def __init__(self, configuration: dict[str, Any], *, port: int = 0) -> None:
+        self.port = port or free_port()
         self._configuration = configuration
         self._stack = ExitStack()
 
@@ -79,7 +79,8 @@ class Prometheus:
         (folder / "prometheus.yml").write_text(json.dumps(self._configuration))
         base = f"http://127.0.0.1:{self.port}"
         command = [
-            program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
+            program("prometheus"), f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}", "--query.lookback-delta=30s",
         ]  # fmt: skip
         self._stack.enter_context(_running(command, folder / "log", f"{base}/-/ready"))

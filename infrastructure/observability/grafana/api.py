@@ -15,6 +15,7 @@ def _rate(labels: str = _CALLS) -> str:
     return f"rate({_REQUESTS}_count{{{labels}}}[$__rate_interval])"
 
 
+_FAILED = _rate(f'{_CALLS}, status=~"5.."')
 _CLASSES = f'label_replace({_rate()}, "class", "${{1}}xx", "status", "(.)..")'
 
 API = Board(
@@ -29,12 +30,12 @@ API = Board(
                 unit="percentunit", steps=((0.01, YELLOW), (0.05, RED)),
             ),
             stat(
-                "Latency, p95", percentile(95, _REQUESTS, _CALLS), "All but one in twenty answers begin sooner than this, "
-                "what waits for a task or takes an upload included.", unit="s", steps=((2, YELLOW), (10, ORANGE)),
+                "Latency, p95", percentile(95, _REQUESTS, _CALLS), "All but one in twenty answers begin sooner than "
+                "this, what waits for a task or takes an upload included.", unit="s", steps=((2, YELLOW), (10, ORANGE)),
             ),
             stat(
-                "In progress", f"sum(colloquy_http_requests_in_progress{{{_HERE}}})",
-                "Requests being answered now, streams of events among them.",
+                "In progress", f"sum(colloquy_http_requests_in_progress{{{_SHOWN}, {_HERE}}})",
+                "Requests being answered now, streams of events among them.", whole=True,
             ),
             stat(
                 "Turned away", f"60 * sum(rate(colloquy_rate_limited_total{{{_HERE}}}[$__rate_interval]) or vector(0))",
@@ -76,14 +77,14 @@ API = Board(
             ),
             course(
                 "Errors by route", "Answers a second that were 5xx; none is a blank panel.",
-                Query(f'sum by (route, status) (rate({_REQUESTS}_count{{{_CALLS}, status=~"5.."}}[$__rate_interval])) > 0',
-                      "{{status}} {{route}}"), unit="reqps", bars=True,
+                Query(f"sum by (route, status) ({_FAILED}) > 0", "{{status}} {{route}}"),
+                unit="reqps", bars=True,
             ),
         )),
         Row((
             course(
                 "In progress", "Requests being answered, by process.",
-                Query(f"colloquy_http_requests_in_progress{{{_HERE}}}", "{{instance}}"),
+                Query(f"colloquy_http_requests_in_progress{{{_SHOWN}, {_HERE}}}", "{{instance}}"),
             ),
             course(
                 "Turned away by limits", "Requests a minute that were one too many, by zone.",
@@ -91,7 +92,7 @@ API = Board(
                       "{{zone}}"), unit="cpm", stacked=True,
             ),
             course(
-                "Event loop", "How late the loop comes back, 99 turns in a hundred, by process; the line is the alert's.",
+                "Event loop", "How late the loop is, but for one turn in a hundred; the line is the alert's.",
                 Query(percentile(99, _LAG, f"{_SHOWN}, {_HERE}", by="instance"), "{{instance}}"), unit="s", limit=0.2,
             ),
         )),

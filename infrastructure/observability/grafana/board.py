@@ -87,11 +87,11 @@ def by_instance(job: str = "colloquy-.+") -> Variable:
     return Variable("instance", f'label_values(up{{job=~"{job}"}}, instance)', "Process")
 
 
-def percentile(percent: int, metric: str, labels: str = "", by: str = "") -> str:
-    """Return the expression of a histogram's percentile over the panel's rate interval."""
+def percentile(percent: int, metric: str, labels: str = "", by: str = "", over: str = "$__rate_interval") -> str:
+    """Return the expression of a histogram's percentile, as Grafana's rate interval has it or `over` a time."""
     grouping = f"le, {by}" if by else "le"
     selected = f"{metric}_bucket{{{labels}}}" if labels else f"{metric}_bucket"
-    return f"histogram_quantile({percent / 100:g}, sum by ({grouping}) (rate({selected}[$__rate_interval])))"
+    return f"histogram_quantile({percent / 100:g}, sum by ({grouping}) (rate({selected}[{over}])))"
 
 
 def percentiles(metric: str, labels: str = "") -> tuple[Query, ...]:

@@ -2,35 +2,44 @@
 
 from infrastructure.observability.grafana.board import Board, Row, Variable, by_instance, percentile
 from infrastructure.observability.grafana.panels import (
-    GREEN, ORANGE, RED, YELLOW, Query, bars, course, heatmap, stat, states,
-)  # fmt: skip
+    GREEN,
+    ORANGE,
+    RED,
+    YELLOW,
+    Query,
+    bars,
+    course,
+    heatmap,
+    stat,
+    states,
+)
 
 _HERE = 'engine=~"$engine", instance=~"$instance"'
 _STAGE, _AUDIO = "colloquy_stage_seconds", "colloquy_stage_audio_seconds_total"
 _SLOW = ((1.0, YELLOW), (4.0, RED))
-"""As long as the recording itself is slow; the colours are for the eye, the alert compares with the engine's own day."""
+"""As long as the recording itself is slow. Colours are for the eye; the alert compares with the engine's own day."""
 
 
 def _factor(stage: str) -> str:
     labels = f'stage="{stage}", {_HERE}'
-    return f"sum(rate({_STAGE}_sum{{{labels}}}[15m])) / sum(rate({_AUDIO}{{{labels}}}[15m]))"
+    return f"sum(rate({_STAGE}_sum{{{labels}}}[15m])) / (sum(rate({_AUDIO}{{{labels}}}[15m])) > 0)"
 
 
 ENGINES = Board(
     "engines", "Engines", "Speed, load and failures of what recognises and what tells speakers apart.",
     (
         Row((
-            stat("Recognition", _factor("recognition"), "Seconds of work for a second of audio, over a quarter of an hour: "
-                 "0.1 is ten times as fast as speech.", unit="short", steps=_SLOW),
+            stat("Recognition", _factor("recognition"), "Seconds of work for a second of audio, over a quarter of an "
+                 "hour: 0.1 is ten times as fast as speech.", unit="short", steps=_SLOW),
             stat("Diarization", _factor("diarization"), "Seconds of work for a second of audio, likewise.",
                  unit="short", steps=_SLOW),
             stat("Audio an hour", f'sum(rate({_AUDIO}{{stage="decode", instance=~"$instance"}}[15m]))',
                  "Hours of audio that are taken in each hour, over a quarter of one.", unit="short"),
             stat("Models loaded", f"sum(increase(colloquy_model_loads_total{{{_HERE}}}[1h]) or vector(0))",
-                 "Within the hour. Many, with few restarts: raise ENGINE_IDLE_SECONDS."),
+                 "Within the hour. Many, with few restarts: raise ENGINE_IDLE_SECONDS.", whole=True),
             stat("Did with less", f"sum(increase(colloquy_out_of_memory_steps_total{{{_HERE}}}[1h]) or vector(0))",
                  "Steps down for want of memory within the hour. ColloquyEnginesDegraded fires at five.",
-                 steps=((1, YELLOW), (5, RED))),
+                 steps=((1, YELLOW), (5, RED)), whole=True),
             stat("Devices out", 'sum(colloquy_device_out_of_service{instance=~"$instance"}) or vector(0)',
                  "Devices that failed three times in a row and rest: ColloquyDeviceOutOfService.", steps=((1, RED),)),
         ), height=4),
@@ -38,7 +47,7 @@ ENGINES = Board(
             course(
                 "Real-time factor", "Seconds of work for a second of audio, by stage and engine, over ten minutes.",
                 Query(f"sum by (stage, engine) (rate({_STAGE}_sum{{{_HERE}}}[10m])) "
-                      f"/ sum by (stage, engine) (rate({_AUDIO}{{{_HERE}}}[10m]))", "{{stage}} {{engine}}"), unit="short",
+                      f"/ (sum by (stage, engine) (rate({_AUDIO}{{{_HERE}}}[10m])) > 0)", "{{stage}} {{engine}}"),
             ),
             heatmap(
                 "Real-time factor of tasks", "Each column is a moment, each row a span; the darker, the more stages. "
@@ -49,16 +58,16 @@ ENGINES = Board(
         )),
         Row((
             course(
-                "Audio worked through", "Seconds of audio a second, by stage: how many recordings' worth at once.",
-                Query(f"sum by (stage) (rate({_AUDIO}{{{_HERE}}}[$__rate_interval]))", "{{stage}}"), unit="short",
+                "Audio worked through", "Seconds of audio a second, by stage, over five minutes.",
+                Query(f"sum by (stage) (rate({_AUDIO}{{{_HERE}}}[5m]))", "{{stage}}"),
             ),
             course(
-                "Where the time goes", "Seconds of work a second, by stage: how many such stages are under way.",
-                Query(f"sum by (stage) (rate({_STAGE}_sum{{{_HERE}}}[$__rate_interval]))", "{{stage}}"), stacked=True,
+                "Where the time goes", "Seconds of work a second, by stage, over five minutes: how many are under way.",
+                Query(f"sum by (stage) (rate({_STAGE}_sum{{{_HERE}}}[5m]))", "{{stage}}"), stacked=True,
             ),
             course(
-                "How long stages take, p95", "Of a task, by stage.",
-                Query(percentile(95, _STAGE, _HERE, by="stage"), "{{stage}}"), unit="s",
+                "How long stages take, p95", "All but one in twenty take no longer, over a quarter of an hour.",
+                Query(percentile(95, _STAGE, _HERE, by="stage", over="15m"), "{{stage}}"), unit="s",
             ),
         )),
         Row((

@@ -2,11 +2,20 @@
 
 from infrastructure.observability.grafana.board import Board, Row
 from infrastructure.observability.grafana.panels import (
-    GREEN, ORANGE, RED, YELLOW, Query, course, stat, states, table,
-)  # fmt: skip
+    GREEN,
+    ORANGE,
+    RED,
+    YELLOW,
+    Query,
+    course,
+    stat,
+    states,
+    table,
+)
 
 _REQUESTS = "colloquy_http_request_duration_seconds_count"
 _CALLS = 'route!~"/health.*|/metrics"'
+_DIED = 'cause=~"crashed|died_idle|hung|device_error"'
 _FAILED = 'cause!~"completed|cancelled|released|deleted"'
 
 ERRORS = Board(
@@ -16,18 +25,19 @@ ERRORS = Board(
             stat("Alerts", 'count(ALERTS{alertname=~"Colloquy.+", alertstate="firing"}) or vector(0)',
                  "Alerts that fire now; the runbook tells what to do.", steps=((1, RED),)),
             stat("Server errors", f'sum(increase({_REQUESTS}{{{_CALLS}, status=~"5.."}}[1h]) or vector(0))',
-                 "5xx within the hour, probes left out.", steps=((1, YELLOW), (100, RED))),
+                 "5xx within the hour, probes left out.", steps=((1, YELLOW), (100, RED)), whole=True),
             stat("Tasks failed", 'sum(increase(colloquy_tasks_ended_total{status="error"}[1h]) or vector(0))',
                  "Tasks that ended in error within the hour; a recording that is none counts too.",
-                 steps=((1, YELLOW), (20, RED))),
-            stat("Attempts failed", f"sum(max by (cause) (increase(colloquy_attempts_total{{{_FAILED}}}[1h])) or vector(0))",
-                 "Within the hour; most are tried again and succeed.", steps=((1, YELLOW), (20, RED))),
+                 steps=((1, YELLOW), (20, RED)), whole=True),
+            stat("Attempts failed",
+                 f"sum(max by (cause) (increase(colloquy_attempts_total{{{_FAILED}}}[1h])) or vector(0))",
+                 "Within the hour; most are tried again and succeed.", steps=((1, YELLOW), (20, RED)), whole=True),
             stat("Engines replaced",
-                 'sum(increase(colloquy_engine_restarts_total{cause=~"crashed|died_idle|hung|device_error"}[1h]) or vector(0))',
-                 "Processes of engines that died or hung within the hour.", steps=((1, YELLOW), (10, RED))),
+                 f"sum(increase(colloquy_engine_restarts_total{{{_DIED}}}[1h]) or vector(0))",
+                 "Processes of engines that died or hung within the hour.", steps=((1, YELLOW), (10, RED)), whole=True),
             stat("Webhooks given up",
                  'sum(increase(colloquy_webhook_attempts_total{outcome="given_up"}[24h]) or vector(0))',
-                 "Deliveries that were given up within the day.", steps=((1, ORANGE),)),
+                 "Deliveries that were given up within the day.", steps=((1, ORANGE),), whole=True),
         ), height=4),
         Row((
             table("Alerts that fire", "What fires now; each name is a heading of the runbook.",
@@ -44,7 +54,7 @@ ERRORS = Board(
                    {"0": ("silent", RED), "1": ("answers", GREEN)}),
         ), height=7),
         Row((
-            course("Refused and failed requests", "Answers a second by status, probes left out; 499 is a caller who hung up.",
+            course("Refused and failed requests", "Answers a second by status, probes left out; 499 hung up.",
                    Query(f'sum by (status) (rate({_REQUESTS}{{{_CALLS}, status=~"[45].."}}[$__rate_interval])) > 0',
                          "HTTP {{status}}"), unit="reqps", stacked=True),
             course("Attempts that failed", "Within five minutes, by cause, as the database counts them.",
@@ -52,13 +62,13 @@ ERRORS = Board(
                    bars=True, stacked=True),
         )),
         Row((
-            course("Tasks that failed", "Part of the tasks of ten minutes that ended in error; the line is the alert's.",
+            course("Tasks that failed", "Part of the tasks of ten minutes that ended in error; the line: the alert's.",
                    Query('sum(increase(colloquy_tasks_ended_total{status="error"}[10m]) or vector(0)) '
                          "/ sum(increase(colloquy_tasks_ended_total[10m]) > 0)", "failed"), unit="percentunit",
                    limit=0.25, most=1),
             course("Processes of engines replaced", "Within five minutes, by cause.",
-                   Query('sum by (cause) (increase(colloquy_engine_restarts_total{cause!="stopped"}[5m])) > 0', "{{cause}}"),
-                   bars=True, stacked=True),
+                   Query('sum by (cause) (increase(colloquy_engine_restarts_total{cause!="stopped"}[5m])) > 0',
+                         "{{cause}}"), bars=True, stacked=True),
             course("Processes started", "Starts within a quarter of an hour; an upgrade is one each.",
                    Query('sum by (job) (changes(process_start_time_seconds{job=~"colloquy-.+"}[15m]))', "{{job}}"),
                    bars=True),

@@ -1,4 +1,4 @@
-"""The panels of Grafana dashboards, as the JSON that Grafana 11 stores: one function for each kind in use.
+"""The panels of Grafana dashboards, as the JSON that Grafana stores since 11: one function for each kind in use.
 
 What looks alike means the same: colours go by meaning (`COLOURS`), thresholds are those of the alerts, and every panel
 has a description, which Grafana shows behind the panel's "i".
@@ -102,13 +102,14 @@ class Panel:
 
 def stat(
     title: str, expr: str, description: str, *, unit: str = "short", steps: tuple[tuple[float, str], ...] = (),
-    least_good: bool = False,
+    least_good: bool = False, whole: bool = False,
 ) -> Panel:  # fmt: skip
     """One number with its course behind it; `steps` are values from which it has another colour.
 
     With `least_good` small values are the bad ones: the steps then lead up to green, and below the first it is red.
+    `whole` is for what can be counted: an increase over time is extrapolated, and says 4.09 where it was four.
     """
-    defaults: Json = {"decimals": None}
+    defaults: Json = {"decimals": 0} if whole else {}
     if least_good:
         steps_json = [{"color": RED, "value": None}, *({"color": c, "value": v} for v, c in steps)]
         defaults["thresholds"] = {"mode": "absolute", "steps": steps_json}

@@ -23,12 +23,12 @@ QUEUE = Board(
                 least_good=True,
             ),
             stat(
-                "Busy", 'sum(colloquy_slots{state="busy"}) / sum(colloquy_slots)', "Part of the workers' places for tasks "
-                "that are taken. At 100 % what comes has to wait: more workers help.", unit="percentunit",
+                "Busy", 'sum(colloquy_slots{state="busy"}) / sum(colloquy_slots)', "Part of the workers' places for "
+                "tasks that are taken. At 100 % what comes has to wait: more workers help.", unit="percentunit",
                 steps=((0.8, YELLOW), (1, ORANGE)),
             ),
             stat("Ended within the hour", "sum(increase(colloquy_tasks_ended_total[1h]))",
-                 "Tasks that came to their end, well or not."),
+                 "Tasks that came to their end, well or not.", whole=True),
         ), height=4),
         Row((
             course(

@@ -29,7 +29,7 @@ lint: $(VENV)/.ready-dev
 	@$(BIN)/deptry . >$(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
 
 # Those marked `patient` wait for leases and deadlines most of the time, so they run beside the others, not after them.
-test: lint espeak curl postgres brokers faketime kubectl ## everything that `check` does, and the slow tests too
+test: lint espeak curl postgres brokers faketime kubectl prometheus ## everything that `check` does, and the slow tests too
 	@$(BIN)/pytest -q -m "patient and not bench" --durations=15 --cache-clear -o cache_dir=$(VENV)/patient >$(VENV)/patient.log 2>&1 & beside=$$!; \
 	  $(BIN)/pytest -q -m "not bench and not patient" --durations=15 --cache-clear -o cache_dir=$(VENV)/others; others=$$?; \
 	  wait $$beside; patient=$$?; cat $(VENV)/patient.log; \
@@ -63,6 +63,12 @@ kubectl: # manifests are rendered by its kustomize, which asks no cluster; Debia
 	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y kubernetes-client >/dev/null \
 	  && kubectl kustomize --help >/dev/null 2>&1; } \
 	  || { echo "the tests render the manifests with kubectl, 1.21 or newer: https://kubernetes.io/docs/tasks/tools/"; exit 1; }
+
+.PHONY: prometheus
+prometheus: # alerts are tried by promtool, and by servers that the tests start
+	@{ command -v promtool && command -v amtool && command -v prometheus-alertmanager; } >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y prometheus prometheus-alertmanager >/dev/null; } \
+	  || { echo "the tests try alerts with Prometheus: apt-get install prometheus prometheus-alertmanager"; exit 1; }
 
 .PHONY: faketime
 faketime: # a process at a time is told a wrong time by libfaketime

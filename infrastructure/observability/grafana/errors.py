@@ -15,7 +15,7 @@ from infrastructure.observability.grafana.panels import (
 
 _REQUESTS = "colloquy_http_request_duration_seconds_count"
 _CALLS = 'route!~"/health.*|/metrics"'
-_DIED = 'cause=~"crashed|died_idle|hung|device_error"'
+_DIED = 'cause=~"crashed|died_idle|hung|device_error|not_ready"'
 _FAILED = 'cause!~"completed|cancelled|released|deleted"'
 
 ERRORS = Board(

@@ -19,7 +19,7 @@ COLOURS: dict[str, dict[str, str]] = {
     "state": {"busy": BLUE, "free": GREEN},
     "cause": {
         "worker_crashed": RED, "engine_hung": PURPLE, "out_of_memory": ORANGE, "lease_expired": YELLOW,
-        "crashed": RED, "died_idle": GREY, "hung": PURPLE, "device_error": YELLOW,
+        "crashed": RED, "died_idle": GREY, "hung": PURPLE, "device_error": YELLOW, "not_ready": ORANGE,
     },
     "outcome": {"delivered": GREEN, "failed": ORANGE, "given_up": RED},
     "process": {"parent": GREEN, "asr": BLUE, "diarization": PURPLE, "vad": TEAL},

@@ -36,7 +36,7 @@ RESOURCES = Board(
         Row((
             course("GPU memory", "In use, by whomever; the line is the alert's.",
                    Query(_GPU, "{{instance}} GPU {{gpu}}"), unit="percentunit", limit=0.95, most=1),
-            course("Free on each volume", "As the process sees it that has least; the line is where ColloquyDiskLow fires.",
+            course("Free on each volume", "The least that any process sees; the line is where ColloquyDiskLow fires.",
                    Query(f"min by (volume) ({_FREE})", "{{volume}}"), unit="percentunit", limit=0.15, most=1),
             course("Stored", "By kind, as last added up.", Query("max by (kind) (colloquy_stored_bytes)", "{{kind}}"),
                    unit="bytes", stacked=True),

@@ -24,6 +24,8 @@ _OWN_PREFIXES = ("ASR_", "DIARIZATION_", "MODELS_", "ENGINE_", "ENCRYPTION_", "C
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):([^/@]*)(?=@)")
 _MASK = "********"
 _NEAR_MISS = 0.85
+_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+"""What switches it off; ONNX Runtime (1.31) begins when it is imported, and heeds nothing that is called after."""
 _INHERITED = frozenset(
     {
         "PATH",
@@ -118,6 +120,11 @@ def load_settings(
     if problems := [*contradictions(settings, given), *_exposed(settings, given)]:
         raise BadSettings(problems)
     return settings
+
+
+def keep_quiet() -> None:
+    """Have no library of this process write to its makers; before any of them is imported."""
+    os.environ.update(dict.fromkeys(_TELEMETRY, "1"))  # noqa: TID251 - as above
 
 
 def inherited_environment() -> dict[str, str]:

@@ -16,6 +16,8 @@ pytest.register_assert_rewrite("tests.contracts")
 # The small Whisper of the tests is so small that another rounding of eight-bit sums changes its words. CTranslate2
 # takes MKL's sums only on Intel's processors unless it is told; with them it hears the same on all of x86.
 os.environ.setdefault("CT2_USE_MKL", "1")  # noqa: TID251 - not a setting of ours
+# Services under test are started without it: that they are quiet is their own doing, see O-06.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # noqa: TID251 - as above
 
 
 def _optional_folder(variable: str) -> Path:

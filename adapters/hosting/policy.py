@@ -63,6 +63,8 @@ class Hosting:
             **({} if self.threads is None else dict.fromkeys(pools, str(self.threads))),
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
+            # Else ONNX Runtime writes to its makers as soon as it is imported, whatever it is told afterwards.
+            "ORT_DISABLE_TELEMETRY": "1",
             "HF_HUB_OFFLINE": "0" if self.downloads else "1",
             "PYANNOTE_METRICS_ENABLED": "0",
             "PYTHONPATH": os.pathsep.join(search),

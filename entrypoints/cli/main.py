@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from entrypoints.cli.bench_command import bench
 from domain.errors import NotConfigured
+from entrypoints.cli.audit_command import audit
+from entrypoints.cli.bench_command import bench
 from entrypoints.cli.configured import Exit
 from entrypoints.cli.configured import configured as _settings
 from entrypoints.cli.encryption_commands import encryption
 from entrypoints.cli.key_commands import keys, users
 from entrypoints.cli.model_commands import models
 from entrypoints.cli.quotas import quotas
-from infrastructure.load_settings import effective, markdown_table
+from infrastructure.load_settings import effective, keep_quiet, markdown_table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -143,6 +144,7 @@ def migrate(
 
 
 app.command()(bench)
+app.command()(audit)
 
 
 @app.command()
@@ -208,6 +210,7 @@ def config(
 
 def main() -> None:
     """Run the command; an installation that lacks a setting ends it with what that is."""
+    keep_quiet()
     try:
         sys.exit(app())
     except NotConfigured as error:

@@ -25,7 +25,7 @@ def content_disposition(name: str, extension: str) -> str:
     'attachment; filename="Besprechung M_rz.srt"; filename*=UTF-8\'\'Besprechung%20M%C3%A4rz.srt'
     """
     stem = shown_name(name).rpartition(".")[0] or shown_name(name) or "transcript"
-    return attachment(f"{stem}.{extension}")
+    return attachment(f"{stem[: MAX_LENGTH - len(extension) - 1]}.{extension}")
 
 
 def attachment(name: str) -> str:

@@ -78,7 +78,7 @@ class Couriers:
             claimed = await self._deliver.claim(busy)
         except Exception as error:  # noqa: BLE001 - the next look may find the database well again
             if not self._failing:
-                _log.warning("webhooks_wait", error=type(error).__name__, exc_info=True)
+                _log.warning("webhooks_wait", error_type=type(error).__name__, exc_info=True)
             self._failing = True
             return None
         self._failing = False

@@ -86,7 +86,7 @@ class Slots:
         except Exception as error:  # noqa: BLE001 - one task's trouble must not end the slot
             # The row keeps the task, and says what became of it.
             if not self._failing:
-                _log.warning("work_failed", error=type(error).__name__, exc_info=True)
+                _log.warning("work_failed", error_type=type(error).__name__, exc_info=True)
             self._failing = True
             return False
         self._failing = False

@@ -91,7 +91,7 @@ class RedisEvents(EventPublisher):
                 await work(client, well)
             except Exception as error:  # noqa: BLE001 - whatever it is, events must come back when Redis does
                 if not failed:
-                    _log.warning("events_unavailable", error=type(error).__name__)
+                    _log.warning("events_unavailable", error_type=type(error).__name__)
             finally:
                 with suppress(Exception):
                     await client.aclose()

@@ -232,7 +232,7 @@ class EngineChild:
             raise
 
 
-def _context() -> dict[str, str]:
+def _context() -> dict[str, str | int]:
     """Return what the log knows of who the call is for."""
     known = get_contextvars()
-    return {name: str(known[name]) for name in _CONTEXT if known.get(name) is not None}
+    return {name: known[name] for name in _CONTEXT if known.get(name) is not None}

@@ -23,7 +23,7 @@ class Call:
 
     method: str
     arguments: tuple[object, ...]
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 NAME = "engine"
-_here: dict[str, str] = {}
+_here: dict[str, str | int] = {}
 """What the call under way is done for; a child does one at a time, so that it holds for every thread."""
 
 
@@ -24,7 +24,7 @@ def tell(level: str, event: str, **fields: object) -> None:
 
 
 @contextmanager
-def about(context: Mapping[str, str]) -> Iterator[None]:
+def about(context: Mapping[str, str | int]) -> Iterator[None]:
     """Say all inside of that request and task."""
     _here.update(context)
     try:

@@ -67,7 +67,7 @@ class RedisRateLimiter(RateLimiter):
             self._asked_again_at = time.monotonic() + _PAUSE_SECONDS
             if not self._away:
                 self._away = True
-                _log.warning("limits_unavailable", error=type(error).__name__)
+                _log.warning("limits_unavailable", error_type=type(error).__name__)
             return self._unknown(rule)
         if self._away:
             self._away = False

@@ -125,7 +125,7 @@ class DramatiqQueue(TaskQueue):
 
     def _failed(self, error: Exception) -> None:
         if not self._failing:
-            _log.warning("broker_unavailable", error=type(error).__name__)
+            _log.warning("broker_unavailable", error_type=type(error).__name__)
         self._failing = True
         with self._changed:
             self._changed.wait_for(lambda: self._closing, _PAUSE_SECONDS)

@@ -123,7 +123,7 @@ class GatedConsumer(Consumer):
 
     def _lose(self, error: BaseException) -> None:
         if not self._away:
-            _log.warning("bells_are_not_heard", error=type(error).__name__)
+            _log.warning("bells_are_not_heard", error_type=type(error).__name__)
         self._away = True
         self.close()
         time.sleep(_RECONNECT_SECONDS)

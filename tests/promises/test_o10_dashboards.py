@@ -68,6 +68,18 @@ def test_o10_dashboards_ask_for_numbers_that_exist(name: str) -> None:
             assert labels <= SERIES[asked] | ADDED, f"{asked} has no {labels - SERIES[asked]}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_o10_legends_and_columns_are_labels_that_are_there(name: str) -> None:
+    for panel in panels(name):
+        for target in panel.get("targets", []):
+            known = set().union(*(SERIES[asked] for asked in names_of(target["expr"])), ADDED, {"class"})
+            wanted = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+            grouped = re.findall(r"\bby \(([^)]*)\)", target["expr"])
+            assert wanted <= known, panel["title"]
+            assert {label.strip() for group in grouped for label in group.split(",")} <= known, panel["title"]
+            assert not grouped or wanted <= {label.strip() for label in grouped[0].split(",")}, panel["title"]
+
+
 def test_o10_prometheus_reads_every_query(tmp_path: Path) -> None:
     asked = sorted({each for name in NAMES for each in expressions(name)})
     assert len(asked) > 60

@@ -190,7 +190,7 @@ def states(title: str, description: str, expr: str, legend: str, names: dict[str
         "state-timeline", title, description, (Query(expr, legend),),
         options={
             "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.85,
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
             "tooltip": {"mode": "single", "sort": "none"},
         },
         custom={"fillOpacity": 75, "lineWidth": 0},
@@ -202,7 +202,7 @@ def table(title: str, description: str, expr: str, columns: dict[str, str]) -> P
     """Labels of what the expression finds now; `columns` gives each label in use its heading, in order."""
     return Panel(
         "table", title, description, (Query(expr),), format="table", instant=True,
-        options={"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": ""}},
+        options={"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": []}},
         custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": False},
         extra={"panel": {"transformations": [
             {"id": "filterFieldsByName", "options": {"include": {"names": list(columns)}}},
@@ -218,5 +218,8 @@ def text(title: str, markdown: str) -> Panel:
     """Words, as Markdown."""
     return Panel(
         "text", title, "", (),
-        options={"mode": "markdown", "content": markdown, "code": {"language": "plaintext", "showLineNumbers": False}},
+        options={
+            "mode": "markdown", "content": markdown,
+            "code": {"language": "plaintext", "showLineNumbers": False, "showMiniMap": False},
+        },
     )  # fmt: skip

@@ -1,7 +1,9 @@
 """Taking a task out of the database, and leaving a tombstone, in one transaction; its bytes are `Erase`'s to remove."""
 
 from application.announce_task import announce
+from application.audit import record
 from application.ports.persistence import UnitOfWork
+from domain.audit import Action, Thing
 from domain.census import DELETED
 from domain.deletion import Deletion, DeletionReason
 from domain.task import Task
@@ -22,6 +24,7 @@ async def bury(uow: UnitOfWork, task: Task, reason: DeletionReason) -> None:
     in_work = any(not each.status.final for each in family)
     await uow.deletions.add(Deletion.of(task, reason=reason, now=now, in_work=in_work))
     await uow.tasks.delete(task.id)
+    await record(uow, Action.DELETED, Thing.TASK, task.id, owner=task.owner, detail=reason.value)
     if task.batch is not None:
         await uow.batches.remove(task.batch, if_empty=True)
     for each in family[1:]:

@@ -1,8 +1,12 @@
 """Cancelling a task."""
 
+from datetime import datetime
+
+from application.audit import record
 from application.change_task import change_task
-from application.ports.persistence import NewUnitOfWork
+from application.ports.persistence import NewUnitOfWork, UnitOfWork
 from application.query_tasks import owned
+from domain.audit import Action, Thing
 from domain.task import OwnerId, Task, TaskId
 
 
@@ -21,4 +25,10 @@ class CancelTask:
         """
         async with self._new_uow() as uow:
             await owned(uow, owner, task_id)
-        return await change_task(self._new_uow, task_id, lambda task, now: task.request_cancel(now=now))
+
+        async def recorded(uow: UnitOfWork, task: Task, _: datetime) -> None:
+            await record(uow, Action.CANCELLED, Thing.TASK, task.id, owner=owner)
+
+        return await change_task(
+            self._new_uow, task_id, lambda task, now: task.request_cancel(now=now), beside=recorded
+        )  # fmt: skip

@@ -2,10 +2,12 @@
 
 import structlog
 
+from application.audit import record
 from application.erase import Erase
 from application.ports.blobs import BlobStore
 from application.ports.persistence import NewUnitOfWork
 from application.query_clips import owned_clip
+from domain.audit import Action, Thing
 from domain.clip import Clip, ClipId
 from domain.deletion import Deletion, DeletionReason
 from domain.errors import ClipNotFound
@@ -44,6 +46,7 @@ class DeleteClip:
             if not await uow.clips.remove(clip.id):
                 return False
             await uow.deletions.add(Deletion.of_clip(clip, reason=reason, now=await uow.tasks.now()))
+            await record(uow, Action.DELETED, Thing.CLIP, clip.id, owner=clip.owner, detail=reason.value)
             await uow.commit()
         try:
             await self._erase(TaskId(clip.id))

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import structlog
 
+from application.audit import note_refusal
 from application.bury_task import bury
 from application.erase import Erase, transcripts_of
 from application.ports.blobs import BlobStore
 from application.ports.persistence import NewUnitOfWork, StaleTask
 from application.query_tasks import owned
+from domain.audit import Thing
 from domain.deletion import Deletion, DeletionReason
 from domain.errors import TaskNotFound
 from domain.task import OwnerId, TaskId
@@ -65,6 +67,8 @@ class QueryDeletions:
         """
         async with self._new_uow() as uow:
             deletion = await uow.deletions.get(task_id)
+        if deletion is not None and deletion.owner != owner:
+            note_refusal(Thing.TASK, task_id)
         if deletion is None or deletion.owner != owner:
             raise TaskNotFound(f"there is no deletion of a task {task_id}")
         return deletion

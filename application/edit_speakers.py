@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from application.audit import record
 from application.get_result import GetResult
 from application.ports.persistence import NewUnitOfWork, StaleTask, UnitOfWork
 from application.query_tasks import owned
+from domain.audit import Action, Thing
 from domain.edits import OWN_LABEL, Change, Edit, Edited, EditKind, speakers
 from domain.errors import EditConflict, InvalidOptions, SpeakerNotFound, TaskNotFound, TaskNotReady, WrongState
 from domain.span import Span
@@ -79,6 +81,7 @@ class EditSpeakers:
                 seq = max((edit.seq for edit in edits), default=0) + 1
                 at = await uow.tasks.now()
                 await uow.edits.add(task_id, Edit(seq=seq, revision=made_on, change=change, created_at=at))
+                await record(uow, Action.EDITED, Thing.TRANSCRIPT, task_id, owner=owner, detail=change.kind.value)
 
             # What was checked is what it is recorded on: whoever came first makes this one look again.
             with suppress(EditConflict):
@@ -97,6 +100,7 @@ class EditSpeakers:
             if all(edit.seq != seq for edit in edits):
                 raise TaskNotFound(f"there is no edit {seq} of this task")
             await uow.edits.undo(task_id, seq, await uow.tasks.now())
+            await record(uow, Action.EDITED, Thing.TRANSCRIPT, task_id, owner=owner, detail="undo")
 
         await self._write(owner, task_id, write, held=version)
         return await self.view(owner, task_id)

@@ -10,10 +10,12 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from application.audit import note
 from application.get_result import GetResult, home_of
 from application.ports.blobs import BlobStore
 from application.ports.persistence import NewUnitOfWork
 from application.query_tasks import owned
+from domain.audit import Action, Thing
 from domain.task import OwnerId, Task, TaskId
 from domain.transcript import Transcript
 
@@ -92,8 +94,11 @@ class EncodedResult:
         if view.variant == _JSON and view.task.status.final:
             key = f"{view.key}.gz" if compress else view.key
             if kept := await self._blobs.stat(key):
+                note(Action.READ, Thing.TRANSCRIPT, view.task.id)
                 return Encoded(size=kept.size, compressed=compress, chunks=self._blobs.open(key))
         transcript = await self._result(view.task.owner, view.task.id, revision=view.revision, edited=view.edited)
+        if view.variant != _JSON:
+            note(Action.EXPORTED, Thing.TRANSCRIPT, view.task.id, detail=view.variant.partition(" ")[0])
         # Eight hours of speech take longer to write out than the event loop may stand still.
         body = await asyncio.to_thread(render, transcript)
         compress = compress and len(body) >= _SPARE

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
+from application.audit import note
 from application.follow_task import FollowTask
 from application.get_result import GetResult
 from application.place import BEGINNING, Place
 from application.ports.notify import TaskEvent
 from application.ports.persistence import NewUnitOfWork
 from application.windows_heard import WindowsHeard
+from domain.audit import Action, Thing
 from domain.errors import TaskNotFound
 from domain.span import Span
 from domain.task import OwnerId, TaskId, TaskStatus
@@ -53,7 +55,7 @@ class FollowSegments:
         if after.final:
             return
         place = after
-        heard = self._heard.setdefault(task_id, WindowsHeard())
+        heard, noted = self._heard.setdefault(task_id, WindowsHeard()), False
         async for event in self._follow(owner, task_id):
             version = event.version or 0
             new: Iterator[tuple[Segment, Place]] = iter(())
@@ -64,6 +66,9 @@ class FollowSegments:
                 # What was recognised after the last look; its checkpoints are gone.
                 new = _rest(await self._transcript(owner, task_id), place)
             for segment, at in new:
+                if not noted:
+                    note(Action.READ, Thing.TRANSCRIPT, task_id)
+                    noted = True
                 place = at
                 yield segment, place
             if event.status.final or version > place.version:

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from application.audit import note
 from application.ports.blobs import BlobNotFound, BlobStore
 from application.ports.direct_access import DirectAccess
 from application.ports.persistence import NewUnitOfWork
 from application.query_clips import owned_clip
 from application.query_tasks import owned
+from domain.audit import Action, Thing
 from domain.clip import ClipId
 from domain.errors import MediaRejected
 from domain.task import OwnerId, TaskId
@@ -46,6 +48,7 @@ class GetMedia:
         found = await self._blobs.stat(task.media.key) if task.media_purged_at is None else None
         if found is None:
             raise MediaRejected("the recording is no longer kept", code="media_purged")
+        note(Action.READ, Thing.RECORDING, task_id)
         return KeptMedia(
             key=task.media.key, filename=task.media.filename, size=found.size, etag=task.media.sha256 or found.etag
         )  # fmt: skip
@@ -62,6 +65,7 @@ class GetMedia:
         found = await self._blobs.stat(clip.key)
         if found is None:
             raise MediaRejected("the recording is no longer kept", code="media_purged")
+        note(Action.READ, Thing.CLIP, clip_id)
         return KeptMedia(key=clip.key, filename=clip.filename, size=found.size, etag=clip.sha256 or found.etag)
 
     async def read(self, media: KeptMedia, start: int, end: int) -> AsyncIterator[bytes]:

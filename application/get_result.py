@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from application.audit import note
 from application.ports.blobs import BlobNotFound, BlobStore
 from application.ports.persistence import NewUnitOfWork
 from application.query_tasks import owned
 from application.read_transcript import read_transcript
+from domain.audit import Action, Thing
 from domain.edits import Edit, Edited, apply, mapping
 from domain.errors import TaskNotFound, TaskNotReady
 from domain.stage import Notice
@@ -68,9 +70,11 @@ class GetResult:
         if number > task.revision:  # one that is being made may have its bytes already
             raise TaskNotFound(missing)
         try:
-            return await read_transcript(self._blobs, home, number), home, edits
+            transcript = await read_transcript(self._blobs, home, number)
         except BlobNotFound as error:
             raise TaskNotFound(missing) from error
+        note(Action.READ, Thing.TRANSCRIPT, task_id)
+        return transcript, home, edits
 
 
 def home_of(task: Task) -> TaskId:

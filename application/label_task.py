@@ -1,8 +1,12 @@
 """Giving a task other words of its owner's: a title, tags."""
 
+from datetime import datetime
+
+from application.audit import record
 from application.change_task import change_task
-from application.ports.persistence import NewUnitOfWork
+from application.ports.persistence import NewUnitOfWork, UnitOfWork
 from application.query_tasks import owned
+from domain.audit import Action, Thing
 from domain.labels import checked_tags, checked_title
 from domain.task import OwnerId, Task, TaskId
 
@@ -26,6 +30,10 @@ class LabelTask:
         tags = None if tags is None else checked_tags(tags)
         async with self._new_uow() as uow:
             await owned(uow, owner, task_id)
+
+        async def recorded(uow: UnitOfWork, task: Task, _: datetime) -> None:
+            await record(uow, Action.CHANGED, Thing.TASK, task.id, owner=owner)
+
         return await change_task(
-            self._new_uow, task_id, lambda task, now: task.labelled(title=title, tags=tags, now=now)
+            self._new_uow, task_id, lambda task, now: task.labelled(title=title, tags=tags, now=now), beside=recorded
         )

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from application.audit import note
 from application.ports.credentials import TokenSigner
 from application.ports.system import Clock, IdFactory
 from domain.access import Caller, Scope
+from domain.audit import Action, Thing
 from domain.errors import InvalidOptions, ScopeLacking
 from domain.task import TaskId
 from domain.token import LONGEST, Grantor, Token, TokenKind
@@ -48,4 +50,6 @@ class LendToken:
             id=token_id, kind=TokenKind.LENT, grantor=grantor, grantor_id=grantor_id, issued_at=now,
             expires_at=now + valid, scopes=scopes, task=task,
         )  # fmt: skip
-        return token, self._tokens.sign(token)
+        text = self._tokens.sign(token)
+        note(Action.CREATED, Thing.TOKEN, token_id)
+        return token, text

@@ -1,14 +1,20 @@
 """Logging in with a password, and ending what that began."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
+from application.audit import record
 from application.ports.credentials import PasswordHasher, TokenSigner
 from application.ports.persistence import NewUnitOfWork
 from application.ports.system import Clock, IdFactory
 from domain.access import ALL_SCOPES, Caller, Scope, SessionId
+from domain.audit import Action, Thing
 from domain.errors import CallerRefused, InvalidOptions, ScopeLacking
 from domain.token import Grantor, Token, TokenKind
 from domain.user import SESSION_LASTS, Session, User, check_password, normal_email
+
+_NOBODY = UUID(int=0)
+"""Whoever an unknown address would have been; it is not kept, for people write passwords there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,10 @@ class LogIn:
         # No transaction stays open while the hash takes its time.
         right = await self._passwords.verify(password, None if user is None else user.password)
         if user is None or not right:
+            async with self._new_uow() as uow:
+                of = (_NOBODY, None) if user is None else (user.id, user.owner)
+                await record(uow, Action.LOGIN_FAILED, Thing.USER, of[0], owner=of[1])
+                await uow.commit()
             raise CallerRefused("the address or the password is wrong")
         now = self._clock.now()
         session = Session(
@@ -62,6 +72,7 @@ class LogIn:
                 raise CallerRefused("the address or the password is wrong")
             await uow.sessions.forget_expired(by=now)
             await uow.sessions.add(session)
+            await record(uow, Action.LOGGED_IN, Thing.USER, user.id, owner=user.owner)
             await uow.commit()
         return LoggedIn(session, token)
 
@@ -91,4 +102,5 @@ class LogOut:
             raise ScopeLacking("only the token of a session can end it")
         async with self._new_uow() as uow:
             await uow.sessions.revoke(caller.session, at=self._clock.now())
+            await record(uow, Action.LOGGED_OUT, Thing.USER, caller.user or _NOBODY, owner=caller.owner)
             await uow.commit()

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
+from application.audit import note_refusal, record
 from application.ports.persistence import NewUnitOfWork, UnitOfWork
 from application.ports.system import Clock, IdFactory
 from domain.access import ALL_SCOPES, PREFIX, ApiKey, KeyId, Scope, digest, new_secret
+from domain.audit import Action, Thing
 from domain.errors import InvalidOptions, KeyNotFound, ScopeLacking, WrongState
 from domain.task import OwnerId
 
@@ -57,7 +59,9 @@ class ManageApiKeys:
             for old in await uow.api_keys.all() if replace_named else ():
                 if old.name == name and old.owner == key.owner and old.revoked_at is None:
                     await uow.api_keys.add(replace(old, revoked_at=key.created_at))
+                    await record(uow, Action.REVOKED, Thing.KEY, old.id, owner=old.owner)
             await uow.api_keys.add(key)
+            await record(uow, Action.CREATED, Thing.KEY, key.id, owner=key.owner)
             await uow.commit()
         return key, secret
 
@@ -90,6 +94,7 @@ class ManageApiKeys:
                 expires_at=key.expires_at if change.expires_in is None else self._clock.now() + change.expires_in,
             )
             await uow.api_keys.add(key)
+            await record(uow, Action.CHANGED, Thing.KEY, key.id, owner=owner)
             await uow.commit()
         return key
 
@@ -113,6 +118,7 @@ class ManageApiKeys:
             ends = now + grace if old.expires_at is None else min(old.expires_at, now + grace)
             await uow.api_keys.add(key)
             await uow.api_keys.add(replace(old, expires_at=ends, replaced_by=key.id))
+            await record(uow, Action.REPLACED, Thing.KEY, old.id, owner=old.owner, detail=str(key.id))
             await uow.commit()
         return key, secret
 
@@ -127,6 +133,7 @@ class ManageApiKeys:
             if key.revoked_at is None:
                 key = replace(key, revoked_at=self._clock.now())
                 await uow.api_keys.add(key)
+                await record(uow, Action.REVOKED, Thing.KEY, key.id, owner=key.owner)
                 await uow.commit()
         return key
 
@@ -153,6 +160,8 @@ def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
 
 async def _held(uow: UnitOfWork, key_id: UUID, owner: OwnerId | None) -> ApiKey:
     key = await uow.api_keys.get(key_id, hold=True)
+    if key is not None and owner not in {None, key.owner}:
+        note_refusal(Thing.KEY, key_id)
     if key is None or owner not in {None, key.owner}:
         raise KeyNotFound(f"there is no key {key_id}")
     return key

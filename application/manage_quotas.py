@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from application.audit import record
 from application.ports.persistence import NewUnitOfWork
+from domain.audit import Action, Thing
 from domain.quota import Quota
 from domain.task import OwnerId
 
@@ -26,6 +28,7 @@ class ManageQuotas:
             own = await uow.usage.quota(owner)
             changed = replace(self.everybodys if own is None else own, **changes)
             await uow.usage.set_quota(owner, changed)
+            await record(uow, Action.CHANGED, Thing.QUOTA, owner, owner=owner)
             await uow.commit()
         return changed
 
@@ -33,4 +36,5 @@ class ManageQuotas:
         """Let everybody's quota hold for the owner again."""
         async with self._new_uow() as uow:
             await uow.usage.set_quota(owner, None)
+            await record(uow, Action.DELETED, Thing.QUOTA, owner, owner=owner)
             await uow.commit()

@@ -6,9 +6,11 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from application.audit import note_refusal, record
 from application.ports.persistence import NewUnitOfWork, UnitOfWork
 from application.ports.system import Clock, IdFactory
 from application.ports.webhooks import Cipher, StaleWebhook, WebhookSender
+from domain.audit import Action, Thing
 from domain.egress import masked
 from domain.errors import InvalidOptions, WebhookNotFound, WrongState
 from domain.task import OwnerId, TaskId
@@ -70,6 +72,7 @@ class ManageWebhooks:
             if len(await uow.webhooks.of(owner)) >= MAX_ENDPOINTS:
                 raise WrongState(f"there may be {MAX_ENDPOINTS} webhooks at most", code="too_many_webhooks")
             await uow.webhooks.add(endpoint)
+            await record(uow, Action.CREATED, Thing.WEBHOOK, endpoint.id, owner=owner)
             await uow.commit()
         return endpoint, secret_text(secret)
 
@@ -125,7 +128,7 @@ class ManageWebhooks:
             elif enabled is not None:
                 endpoint.disable("by its owner", now=now)
 
-        return await self._change(owner, endpoint_id, apply)
+        return await self._change(owner, endpoint_id, Action.CHANGED, apply)
 
     async def rotate(self, owner: OwnerId, endpoint_id: EndpointId) -> tuple[WebhookEndpoint, str]:
         """Give the endpoint a new secret, and return it; for a day the old one signs as well.
@@ -138,7 +141,7 @@ class ManageWebhooks:
         def apply(endpoint: WebhookEndpoint, now: datetime) -> None:
             endpoint.rotate(self._cipher.seal(secret, context=str(owner)), now=now)
 
-        return await self._change(owner, endpoint_id, apply), secret_text(secret)
+        return await self._change(owner, endpoint_id, Action.REPLACED, apply), secret_text(secret)
 
     async def remove(self, owner: OwnerId, endpoint_id: EndpointId) -> None:
         """Remove the endpoint with its deliveries.
@@ -149,6 +152,7 @@ class ManageWebhooks:
         async with self._new_uow() as uow:
             await owned_endpoint(uow, owner, endpoint_id)
             await uow.webhooks.remove(endpoint_id)
+            await record(uow, Action.DELETED, Thing.WEBHOOK, endpoint_id, owner=owner)
             await uow.commit()
 
     async def _new(self, owner: OwnerId, url: str, secret: bytes) -> WebhookEndpoint:
@@ -165,7 +169,11 @@ class ManageWebhooks:
         )
 
     async def _change(
-        self, owner: OwnerId, endpoint_id: EndpointId, apply: Callable[[WebhookEndpoint, datetime], None]
+        self,
+        owner: OwnerId,
+        endpoint_id: EndpointId,
+        action: Action,
+        apply: Callable[[WebhookEndpoint, datetime], None],
     ) -> WebhookEndpoint:
         while True:
             async with self._new_uow() as uow:
@@ -175,6 +183,7 @@ class ManageWebhooks:
                     await uow.webhooks.save(endpoint)
                 except StaleWebhook:
                     continue
+                await record(uow, action, Thing.WEBHOOK, endpoint_id, owner=owner)
                 await uow.commit()
                 return endpoint
 
@@ -186,6 +195,8 @@ async def owned_endpoint(uow: UnitOfWork, owner: OwnerId, endpoint_id: EndpointI
         WebhookNotFound: there is none, or it is not the owner's.
     """
     endpoint = await uow.webhooks.get(endpoint_id)
+    if endpoint is not None and endpoint.owner != owner:
+        note_refusal(Thing.WEBHOOK, endpoint_id)
     if endpoint is None or endpoint.owner != owner:
         raise WebhookNotFound(f"there is no webhook {endpoint_id}")
     return endpoint

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from application.audit import note_refusal, record
 from application.cancel_task import CancelTask
 from application.delete_task import DeleteTask
 from application.ports.batches import Tally
 from application.ports.persistence import NewUnitOfWork, UnitOfWork
 from application.ports.task_filter import TaskFilter
+from domain.audit import Action, Thing
 from domain.batch import MAX_ITEMS, Batch
 from domain.errors import TaskNotFound, WrongState
 from domain.task import BatchId, OwnerId, Task
@@ -84,6 +86,7 @@ class EndBatch:
                     await self._delete(owner, task.id)
         async with self._new_uow() as uow:
             await uow.batches.remove(batch_id)
+            await record(uow, Action.DELETED, Thing.BATCH, batch_id, owner=owner)
             await uow.commit()
 
     async def _left(self, owner: OwnerId, batch_id: BatchId) -> Sequence[Task]:
@@ -93,6 +96,8 @@ class EndBatch:
 
 async def _owned(uow: UnitOfWork, owner: OwnerId, batch_id: BatchId) -> Batch:
     batch = await uow.batches.get(batch_id)
+    if batch is not None and batch.owner != owner:
+        note_refusal(Thing.BATCH, batch_id)
     if batch is None or batch.owner != owner:
         raise TaskNotFound(f"there is no batch {batch_id}")
     return batch

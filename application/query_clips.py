@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from application.audit import note_refusal
 from application.ports.persistence import NewUnitOfWork, UnitOfWork
+from domain.audit import Thing
 from domain.clip import Clip, ClipId
 from domain.errors import ClipNotFound
 from domain.task import OwnerId
@@ -45,6 +47,8 @@ async def owned_clip(uow: UnitOfWork, owner: OwnerId, clip_id: ClipId) -> Clip:
         ClipNotFound: there is none, it is not the owner's, or its time has come.
     """
     clip = await uow.clips.get(clip_id)
+    if clip is not None and clip.owner != owner:
+        note_refusal(Thing.CLIP, clip_id)
     if clip is None or clip.owner != owner or not clip.kept_at(await uow.tasks.now()):
         raise ClipNotFound(f"there is no clip {clip_id}")
     return clip

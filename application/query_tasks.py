@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from application.audit import note_refusal
 from application.ports.persistence import NewUnitOfWork, UnitOfWork
 from application.ports.task_filter import EVERYTHING, TaskFilter
 from application.read_together import ReadTogether
+from domain.audit import Thing
 from domain.errors import InvalidOptions, TaskNotFound
 from domain.search import query_terms, snippet
 from domain.task import OwnerId, Task, TaskId, TaskStatus
@@ -50,6 +52,8 @@ class QueryTasks:
             TaskNotFound: there is none, or it is not the owner's.
         """
         task = await self._task(task_id)  # polls are what is asked most
+        if task is not None and task.owner != owner:
+            note_refusal(Thing.TASK, task_id)
         if task is None or task.owner != owner:
             raise TaskNotFound(f"there is no task {task_id}")
         if task.status is not TaskStatus.QUEUED:
@@ -87,6 +91,8 @@ async def owned(uow: UnitOfWork, owner: OwnerId, task_id: TaskId) -> Task:
         TaskNotFound: there is none, or it is not the owner's.
     """
     task = await uow.tasks.get(task_id)
+    if task is not None and task.owner != owner:
+        note_refusal(Thing.TASK, task_id)
     if task is None or task.owner != owner:
         raise TaskNotFound(f"there is no task {task_id}")
     return task

@@ -1,9 +1,11 @@
 """Making users, and changing their passwords."""
 
+from application.audit import record
 from application.ports.credentials import PasswordHasher
 from application.ports.persistence import NewUnitOfWork
 from application.ports.system import Clock, IdFactory
 from domain.access import Caller, UserId
+from domain.audit import Action, Thing
 from domain.errors import CallerRefused, EmailTaken, ScopeLacking
 from domain.task import OwnerId
 from domain.user import User, check_password, normal_email
@@ -45,6 +47,7 @@ class RegisterUser:
         async with self._new_uow() as uow:
             if not await uow.users.add(user):
                 raise EmailTaken("somebody has registered with this address already")
+            await record(uow, Action.CREATED, Thing.USER, user.id, owner=user.owner)
             await uow.commit()
         return user
 
@@ -77,4 +80,5 @@ class ChangePassword:
         async with self._new_uow() as uow:
             await uow.users.set_password(caller.user, hashed)
             await uow.sessions.revoke_all(caller.user, at=self._clock.now())
+            await record(uow, Action.CHANGED, Thing.USER, caller.user, owner=caller.owner)
             await uow.commit()

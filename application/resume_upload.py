@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
+from application.audit import note_refusal
 from application.finish_resumable import FinishResumable
 from application.ports.persistence import NewUnitOfWork
 from application.ports.resumables import FileHeld, GrowingFile, GrowingFiles
 from application.turns_at_uploads import TurnsAtUploads, Writer
+from domain.audit import Thing
 from domain.errors import MediaRejected, UploadRefused
 from domain.resumable import Checksum, ResumableUpload
 from domain.task import OwnerId
@@ -108,6 +110,8 @@ class ResumeUpload:
     async def _find(self, owner: OwnerId, upload_id: UploadId) -> ResumableUpload:
         async with self._new_uow() as uow:
             upload = await uow.resumables.get(upload_id)
+            if upload is not None and upload.owner != owner:
+                note_refusal(Thing.UPLOAD, upload_id)
             if upload is None or upload.owner != owner:
                 raise UploadRefused(f"there is no upload {upload_id}", code="not_found")
             if upload.expires_at <= await uow.tasks.now():

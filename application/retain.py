@@ -3,17 +3,21 @@
 What is due is reckoned from a task's end by the database's clock, so that days without a service postpone nothing.
 """
 
+from datetime import datetime
+
 import structlog
 
+from application.audit import record
 from application.bury_task import bury
 from application.change_task import change_task
 from application.delete_clip import DeleteClip
 from application.erase import Erase
 from application.ports.blobs import BlobStore
-from application.ports.persistence import NewUnitOfWork, StaleTask
+from application.ports.persistence import NewUnitOfWork, StaleTask, UnitOfWork
+from domain.audit import Action, Thing
 from domain.deletion import DeletionReason
 from domain.errors import TaskNotFound
-from domain.task import TaskId
+from domain.task import Task, TaskId
 
 _BATCH = 200
 _ROUNDS = 100
@@ -86,7 +90,12 @@ class EnforceRetention:
         if others <= 0:
             await self._blobs.delete(task.media.key)
         try:
-            await change_task(self._new_uow, task_id, lambda task, now: task.purged(now=now))
+            await change_task(self._new_uow, task_id, lambda task, now: task.purged(now=now), beside=_recorded)
         except TaskNotFound:
             return
         _log.info("recording_purged", task_id=str(task_id), shared=others > 0)
+
+
+async def _recorded(uow: UnitOfWork, task: Task, _: datetime) -> None:
+    reason = DeletionReason.RETENTION.value
+    await record(uow, Action.DELETED, Thing.RECORDING, task.id, owner=task.owner, detail=reason)

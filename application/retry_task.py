@@ -76,6 +76,6 @@ class RetryTask:
                 origin=current_origin(),
             )
 
-        task = await derive_task(self._new_uow, self._admit, owner, task_id, Action.RETRIED, retry)
+        task = await derive_task(self._new_uow, self._admit, owner, task_id, retry, action=Action.RETRIED)
         await self._queue.enqueue(Job.PROCESS_TASK, task.id)
         return task

@@ -78,7 +78,7 @@ class ReviseTask:
         async def revise(uow: UnitOfWork, parent: Task, now: datetime) -> Task:
             return await self._revision(uow, parent, request.on(parent.options), now)
 
-        task = await derive_task(self._new_uow, self._admit, owner, task_id, Action.REVISED, revise)
+        task = await derive_task(self._new_uow, self._admit, owner, task_id, revise, action=Action.REVISED)
         await self._queue.enqueue(Job.PROCESS_TASK, task.id)
         return task
 

@@ -3,8 +3,10 @@
 from contextlib import suppress
 from pathlib import Path
 
+from application.audit import note_refusal
 from application.ports.blobs import BlobNotFound, BlobStat, BlobStore
 from application.ports.persistence import NewUnitOfWork
+from domain.audit import Thing
 from domain.errors import MediaRejected, StorageUnavailable, UploadRefused
 from domain.task import MediaSource, OwnerId, TaskId, media_key
 from domain.upload import Upload, UploadId, incoming_key
@@ -32,6 +34,8 @@ class StageUpload:
             coming = await uow.resumables.get(upload_id)
             if coming is not None and coming.owner == owner and coming.completed_at is None:
                 raise UploadRefused("the upload is still on its way", code="upload_incomplete")
+            if upload is not None and upload.owner != owner:
+                note_refusal(Thing.UPLOAD, upload_id)
             if upload is None or upload.owner != owner or upload.expires_at <= await uow.tasks.now():
                 raise UploadRefused(f"there is no upload {upload_id}", code="not_found")
             return upload

@@ -4,10 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from application.admit_task import AdmitTask
+from application.audit import record
 from application.ports.blobs import BlobStore
 from application.ports.persistence import NewUnitOfWork
 from application.ports.system import IdFactory
 from application.stage_upload import StageUpload
+from domain.audit import Action, Thing
 from domain.clip import Clip, ClipId, clip_key
 from domain.errors import QuotaExceeded, UploadRefused
 from domain.task import OwnerId, TaskId
@@ -80,6 +82,7 @@ class StoreClip:
             )  # fmt: skip
             await self._admit.hold_clip(uow, clip)
             await uow.clips.add(clip)
+            await record(uow, Action.CREATED, Thing.CLIP, clip.id, owner=owner)
             if upload is not None and not await uow.uploads.remove(upload):
                 raise UploadRefused(f"there is no upload {upload}", code="not_found")
             await uow.commit()

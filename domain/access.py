@@ -114,3 +114,8 @@ class Caller:
     def name(self) -> str:
         """The caller in a line of the log."""
         return str(self.key or self.user or "local")
+
+    @property
+    def actor(self) -> str:
+        """The caller in the audit log."""
+        return f"key:{self.key}" if self.key else f"user:{self.user}" if self.user else "local"

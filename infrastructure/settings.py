@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 
 from domain.task import Retention
 from infrastructure.access_settings import Auth, is_loopback
+from infrastructure.audit_settings import Audit
 from infrastructure.database_settings import DatabaseSettings
 from infrastructure.encryption_settings import Encryption
 from infrastructure.engine_settings import Asr, DiarizationSettings, Engines, Models
@@ -159,6 +160,10 @@ class Keep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="Age, from when they came, at which clips are removed; their tasks keep the recording.",
         ),
     ] = FOREVER
+    # Long enough for what is only found out at the yearly audit; not for ever, because it says what people did.
+    audit: Annotated[
+        str, Meta(pattern=rf"^({FOREVER}|[1-9][0-9]{{0,4}}d)$", description="Age at which the audit log forgets.")
+    ] = "400d"
 
 
 class EgressSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -264,6 +269,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engine: Engines = field(default_factory=Engines)
     retention: Keep = field(default_factory=Keep)
     encryption: Encryption = field(default_factory=Encryption)
+    audit: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)
     otel: Otel = field(default_factory=Otel)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
@@ -291,6 +297,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def clips_kept(self) -> timedelta | None:
         """For how long a clip that comes now is kept; None is for ever."""
         return _age(self.retention.clips)
+
+    @property
+    def audit_kept(self) -> timedelta | None:
+        """For how long an entry of the audit log is kept; None is for ever."""
+        return _age(self.retention.audit)
 
     @property
     def data(self) -> Path:

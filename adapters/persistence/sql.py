@@ -3,6 +3,7 @@
 A task is claimed by comparing its version in the UPDATE, never by row locks, which SQLite does not have.
 """
 
+import random
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.persistence import sql_turns, tables
 from adapters.persistence.rows import api_key_from_row, api_key_to_row, task_from_row, task_to_row
+from adapters.persistence.sql_audit import SqlAudit
 from adapters.persistence.sql_batches import SqlBatches
 from adapters.persistence.sql_census import SqlCensus
 from adapters.persistence.sql_clips import SqlClips
@@ -179,7 +181,11 @@ class SqlTasks(TaskRepository):
             return await self._due(now, limit)
         order = await self._due(now, max(limit, _RIVALS))
         free = (await self._run(sql_turns.FIRST_FREE, {"ids": order})).scalar_one_or_none() if order else None
-        return order[order.index(free) :][:limit] if free else order[:limit]
+        if free or not order:
+            return order[order.index(free) :][:limit] if free else ()
+        # All are being claimed. To wait for any of these claims and then to look again spreads those who come late;
+        # if all waited for the first, then for the second, fifty of them would wait for seconds, and give up at five.
+        return [random.choice(order)]  # noqa: S311 - not a secret
 
     async def _due(self, now: datetime, limit: int) -> list[TaskId]:
         rows = (await self._run(sql_turns.LINES, {"now": now})).all()
@@ -325,6 +331,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.edits = SqlEdits(self._transaction.run)
         self.texts: TranscriptTexts = SqlTranscriptTexts(self._transaction.run, self._transaction.dialect)
         self.vault_keys = SqlVaultKeys(self._transaction.run)
+        self.audit = SqlAudit(self._transaction.run)
         if self._vault is not None:
             self.checkpoints = SealedCheckpoints(self.checkpoints, self._vault, self.vault_keys)
             self.texts = SealedTranscriptTexts(self._transaction.run, self._vault, self.vault_keys)

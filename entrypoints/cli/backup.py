@@ -31,7 +31,7 @@ def backup(settings: Settings, target: Path) -> int:
         made_at = container.clock().now()
         file = target / f"colloquy-{made_at:%Y%m%dT%H%M%SZ}.tar" if folder else target
         try:
-            contents = await make_backup(settings.sql_url, container.blobs(), file, made_at=made_at.isoformat())
+            contents = await make_backup(settings.sql_url, container.sealed(), file, made_at=made_at.isoformat())
         except OSError as error:
             return _failed(f"cannot write {file}: {error.strerror}")
         print(f"{file}: {_described(contents)}")

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from application.audit import Asking, asked_by
+from domain.audit import OPERATOR
 from infrastructure.container import Container
 from infrastructure.log_config import configure_logging
 from infrastructure.log_settings import Log
@@ -14,7 +16,7 @@ T = TypeVar("T")
 
 
 def beside(settings: Settings, use: Callable[[Container], Awaitable[T]]) -> T:
-    """Return what `use` gives; the database is brought up to date before, and left after."""
+    """Return what `use` gives; the database is brought up to date before, and left after. The operator did it."""
     configure_logging(Log(level="error"))
     container = Container(settings=settings)
 
@@ -25,4 +27,5 @@ def beside(settings: Settings, use: Callable[[Container], Awaitable[T]]) -> T:
         finally:
             await container.database().dispose()
 
-    return asyncio.run(run())
+    with asked_by(Asking(actor=OPERATOR)):
+        return asyncio.run(run())

@@ -189,11 +189,11 @@ def health(
 
 
 @app.command()
-def doctor() -> None:
-    """Say what is installed, which engines will run, and how to mend what is missing."""
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    """Say what is installed, how the servers, folders and processes are, and how to mend what is not well."""
     from entrypoints.cli.doctor import examine
 
-    raise typer.Exit(examine(_settings()))
+    raise typer.Exit(examine(_settings(), as_json=as_json))
 
 
 @app.command()

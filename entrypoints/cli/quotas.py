@@ -8,7 +8,9 @@ from uuid import UUID
 
 import typer
 
+from application.audit import Asking, asked_by
 from application.manage_quotas import ManageQuotas
+from domain.audit import OPERATOR
 from domain.quota import Quota
 from domain.task import OwnerId
 from entrypoints.cli.configured import configured
@@ -82,4 +84,5 @@ def _run(use: Callable[[ManageQuotas], Awaitable[T]]) -> T:
         finally:
             await container.database().dispose()
 
-    return asyncio.run(run())
+    with asked_by(Asking(actor=OPERATOR)):
+        return asyncio.run(run())

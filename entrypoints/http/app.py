@@ -9,6 +9,7 @@ from litestar.di import Provide
 
 from application.admit_caller import AdmitCaller
 from application.announce_upload import AnnounceUpload
+from application.audit import Notes
 from application.begin_resumable import BeginResumable
 from application.cancel_task import CancelTask
 from application.delete_clip import DeleteClip
@@ -28,6 +29,7 @@ from application.manage_api_keys import ManageApiKeys
 from application.manage_webhooks import ManageWebhooks
 from application.ports.metrics import Metrics
 from application.ports.tracing import Tracer
+from application.query_audit import QueryAudit
 from application.query_batches import EndBatch, QueryBatches
 from application.query_clips import QueryClips
 from application.query_tasks import QueryTasks
@@ -42,7 +44,10 @@ from application.store_clip import StoreClip
 from application.submit_batch import SubmitBatch
 from application.submit_transcription import SubmitTranscription
 from application.untraced import UNTRACED
+from domain.audit import network_of
 from entrypoints.http.allow import allow_every_method
+from entrypoints.http.asked import Asked
+from entrypoints.http.audit import AUDIT_ROUTES
 from entrypoints.http.auth import CALLER_ROUTES, OPEN_ROUTES
 from entrypoints.http.batch_form import BatchReceiver
 from entrypoints.http.batches import cancel_batch, create_batch, delete_batch, get_batch, list_batches
@@ -90,6 +95,7 @@ from entrypoints.http.speakers import (
     undo_edit,
 )
 from entrypoints.http.status import get_status, get_task
+from entrypoints.http.strict_json import StrictRequest
 from entrypoints.http.tasks import cancel_task, delete_task
 from entrypoints.http.transcribe import transcribe
 from entrypoints.http.tus import abandon_resumable, begin_resumable, look_at_resumable, send_piece
@@ -150,6 +156,8 @@ class ApiDependencies:
     usage: QueryUsage
     webhooks: ManageWebhooks
     replays: ReplayDeliveries
+    audit: QueryAudit
+    notes: Notes
     probe: Callable[[], Awaitable[Mapping[str, str]]]
     metrics: Metrics
     numbers: Callable[[], Awaitable[bytes]]
@@ -157,6 +165,7 @@ class ApiDependencies:
     rates: RateLimits = field(default_factory=unlimited)
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     tracer: Tracer = UNTRACED
+    shorten: Callable[[str], str] = network_of
 
 
 def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None = None) -> Litestar:
@@ -215,6 +224,7 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
         replay_since,
         get_usage,
         *KEY_ROUTES,
+        *AUDIT_ROUTES,
         *CALLER_ROUTES,
     ]
     calls = Calls(
@@ -290,6 +300,7 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
             "usage": provide(api.usage),
             "numbers": provide(ShownNumbers(api.numbers)),
             "keys": provide(api.keys),
+            "audit": provide(api.audit),
             "register": provide(api.register),
             "log_in": provide(api.log_in),
             "log_out": provide(api.log_out),
@@ -299,15 +310,18 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
         },
         guards=[limit_headers, count_strangers(api.rates)],
         exception_handlers={Exception: answer},
+        request_class=StrictRequest,
         before_send=[allow_every_method()],
         after_exception=[remember_refusal],
+        on_shutdown=[api.notes.close],
         openapi_config=openapi_config(release),
         logging_config=None,
         debug=False,
         pdb_on_exception=False,
     )
     tus = TusProtocol(app.asgi_handler, limits.max_upload_bytes)
-    context = RequestContext(tus, limits, SafeHeaders(api.proxies), api.proxies, api.tracer)
+    asked = Asked(tus, api.notes, api.proxies, api.shorten)
+    context = RequestContext(asked, limits, SafeHeaders(api.proxies), api.proxies, api.tracer)
     app.asgi_handler = Measured(context, api.metrics)
     return app
 

@@ -9,6 +9,7 @@ from litestar.types import Guard
 from structlog.contextvars import bind_contextvars
 
 from application.admit_caller import AdmitCaller
+from application.audit import let_in
 from domain.access import Caller, Scope
 from domain.errors import ScopeLacking
 from entrypoints.http.credential import shown
@@ -45,6 +46,7 @@ def require_caller(admit: AdmitCaller) -> Guard:
         async def admitted() -> Caller:
             caller = await admit(credential, lent_only=in_url)
             bind_contextvars(caller=caller.name)
+            let_in(caller.actor, caller.owner)
             if needed not in caller.scopes:
                 raise ScopeLacking(f"this needs a credential with the scope {needed}")
             if caller.task is not None and connection.path_params.get("task_id") != caller.task:

@@ -36,6 +36,7 @@ from adapters.webhooks.httpx_sender import HttpxWebhookSender
 from application.admit_caller import AdmitCaller
 from application.admit_task import AdmitTask
 from application.announce_upload import AnnounceUpload
+from application.audit import Notes
 from application.begin_resumable import BeginResumable
 from application.cancel_task import CancelTask
 from application.delete_clip import DeleteClip
@@ -57,6 +58,7 @@ from application.manage_api_keys import ManageApiKeys
 from application.manage_webhooks import ManageWebhooks
 from application.ports.asr import EngineCapabilities
 from application.ports.persistence import UnitOfWork
+from application.query_audit import QueryAudit
 from application.query_batches import EndBatch, QueryBatches
 from application.query_clips import QueryClips
 from application.query_tasks import QueryTasks
@@ -120,6 +122,7 @@ class Api:
         self.health: Callable[[], Mapping[str, str]] = lambda: {"database": "ok", "storage": "ok"}
         self.shelf: list[ShelvedModel] = []
         self.memory: set[tuple[str, str]] = set()
+        self.notes = Notes(new_uow=self.new_uow)
         ids = Uuid7Factory()
         self.passwords = Argon2Passwords()
         self.keys = ManageApiKeys(new_uow=self.new_uow, clock=self.clock, ids=ids)
@@ -180,6 +183,8 @@ class Api:
             models=ListModels(
                 asr=AbleEngine(), diarizer=ScriptedDiarizer(), shelf=lambda: self.shelf, in_memory=lambda: self.memory
             ),
+            audit=QueryAudit(new_uow=self.new_uow),
+            notes=self.notes,
             usage=QueryUsage(new_uow=self.new_uow, quota=self.quota),
             probe=self._probe,
             metrics=self.metrics,

@@ -23,10 +23,10 @@ OWNERS = {
     "alertmanager": 65534,
     "grafana": 472,
     "elasticsearch": 1000,
-    "filebeat": 1000,
+    "filebeat": 0,
     "caddy": 1000,
 }
-"""As whom each service runs, group and all; compose.yaml says the same."""
+"""As whom each service runs; compose.yaml says the same."""
 _BYTES = 32
 Secrets = Mapping[str, str]
 

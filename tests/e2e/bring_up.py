@@ -100,10 +100,12 @@ class BringUp:
     def run(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a service's container, as `docker compose exec` does."""
         service = self.file.services[name]
-        return subprocess.run(
-            self._located(self._translated(service, command)), env=self._environment(service), cwd=ROOT, text=True,
-            capture_output=True, timeout=120, check=False,
-        )  # fmt: skip
+        return self._through(self._located(self._translated(service, command)), self._environment(service))
+
+    def again(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Run once more what runs before others, as each `docker compose up` does."""
+        service = self.file.services[name]
+        return self._through(self._command(service), self._environment(service))
 
     @property
     def authority(self) -> Path:
@@ -135,12 +137,9 @@ class BringUp:
             if needed in NOT_STARTED:
                 continue
             assert (needed in self.processes) == (condition == "service_healthy"), f"{service.name} needs {needed}"
-        command = getattr(self, f"_{service.name.replace('-', '_')}", self._as_written)(service)
+        command = self._command(service)
         if service.name in ENDS:
-            ran = subprocess.run(
-                command, env=self._environment(service), cwd=ROOT, capture_output=True, text=True, timeout=180,
-                check=False,
-            )  # fmt: skip
+            ran = self._through(command, self._environment(service))
             (self.folder / f"{service.name}.log").write_text(ran.stdout + ran.stderr, encoding="utf-8")
             assert ran.returncode == 0, ran.stderr
             return
@@ -151,6 +150,15 @@ class BringUp:
                 start_new_session=True, **lent,
             )  # fmt: skip
         wait_until(lambda: self._healthy(service), seconds=90, what=f"{service.name} ({self.log(service.name)[-800:]})")
+
+    def _command(self, service: Service) -> list[str]:
+        started: list[str] = getattr(self, f"_{service.name.replace('-', '_')}", self._as_written)(service)
+        return started
+
+    def _through(self, command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
+        )
 
     def _as_written(self, service: Service) -> list[str]:
         return self._located(self._translated(service, service.command))

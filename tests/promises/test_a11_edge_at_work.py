@@ -220,6 +220,12 @@ def test_a11_each_route_counts_in_the_zone_in_which_the_application_counts_it(pl
     assert len(expected) > 90
 
 
+def test_a11_an_api_is_found_by_its_name_wherever_dns_says_it_is(place: Place) -> None:
+    port = place.service.settings["API_PORT"]
+    with CaddyServer(0, EDGE_UPSTREAMS="by_name", API_HOST="localhost", API_PORT=port) as edge, edge.client() as client:
+        assert {client.get("/health/live").status_code for _ in range(5)} == {200}
+
+
 def test_a11_while_the_service_restarts_everybody_is_told_to_come_back(place: Place, caller: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool, CONVERSATION.open("rb") as media:
         waiting = pool.submit(

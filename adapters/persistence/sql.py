@@ -3,7 +3,6 @@
 A task is claimed by comparing its version in the UPDATE, never by row locks, which SQLite does not have.
 """
 
-import random
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -181,11 +180,9 @@ class SqlTasks(TaskRepository):
             return await self._due(now, limit)
         order = await self._due(now, max(limit, _RIVALS))
         free = (await self._run(sql_turns.FIRST_FREE, {"ids": order})).scalar_one_or_none() if order else None
-        if free or not order:
-            return order[order.index(free) :][:limit] if free else ()
-        # All are being claimed. To wait for any of these claims and then to look again spreads those who come late;
-        # if all waited for the first, then for the second, fifty of them would wait for seconds, and give up at five.
-        return [random.choice(order)]  # noqa: S311 - not a secret
+        # Where all are being claimed, nothing is left. Who waited for one of those claims would wait for all that wait
+        # for it, too: fifty at once take seconds, and the last ones longer than a lock may take.
+        return order[order.index(free) :][:limit] if free else ()
 
     async def _due(self, now: datetime, limit: int) -> list[TaskId]:
         rows = (await self._run(sql_turns.LINES, {"now": now})).all()

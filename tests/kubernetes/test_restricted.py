@@ -10,47 +10,45 @@ from tests.kubernetes.manifests import OVERLAYS, containers, named, overlay, pod
 VOLUMES = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
 }  # fmt: skip
-TEMPLATES = [
-    pytest.param(template, id=f"{name}-{whose}") for name in OVERLAYS for whose, template in pods(overlay(name))
-]
-Template = dict[str, dict[str, object]]
+each_overlay = pytest.mark.parametrize("name", OVERLAYS)
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_the_pod_is_restricted(template: dict[str, dict[str, dict[str, object]]]) -> None:
-    spec = template["spec"]
-    assert not [name for name in ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace") if spec.get(name)]
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert int(str(spec["securityContext"]["runAsUser"])) > 0
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert not spec["securityContext"].keys() & {"sysctls", "seLinuxOptions", "windowsOptions", "appArmorProfile"}
-    assert spec["automountServiceAccountToken"] is False
-    for volume in spec["volumes"]:
-        assert isinstance(volume, dict)
-        assert volume.keys() - {"name"} <= VOLUMES
+@each_overlay
+def test_every_pod_is_restricted(name: str) -> None:
+    for whose, template in pods(overlay(name)):
+        spec = template["spec"]
+        assert not [each for each in ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace") if spec.get(each)]
+        context = spec["securityContext"]
+        assert context["runAsNonRoot"] is True, whose
+        assert context["runAsUser"] > 0
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not context.keys() & {"sysctls", "seLinuxOptions", "windowsOptions", "appArmorProfile"}
+        assert spec["automountServiceAccountToken"] is False
+        assert all(volume.keys() - {"name"} <= VOLUMES for volume in spec["volumes"])
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_every_container_is_restricted(template: dict[str, dict[str, object]]) -> None:
-    for container in containers(template):
-        context = container["securityContext"]
-        assert context["allowPrivilegeEscalation"] is False
-        assert context["capabilities"] == {"drop": ["ALL"]}
-        assert context["readOnlyRootFilesystem"] is True
-        assert context.keys() == {"allowPrivilegeEscalation", "capabilities", "readOnlyRootFilesystem"}
-        assert not any("hostPort" in port for port in container.get("ports", []))
+@each_overlay
+def test_every_container_is_restricted(name: str) -> None:
+    for whose, template in pods(overlay(name)):
+        for container in containers(template):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            }, whose
+            assert not any("hostPort" in port for port in container.get("ports", []))
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_what_is_written_has_a_volume_with_a_limit(template: dict[str, dict[str, object]]) -> None:
-    volumes = template["spec"]["volumes"]
-    assert isinstance(volumes, list)
-    assert all("sizeLimit" in volume["emptyDir"] for volume in volumes if "emptyDir" in volume)
-    for container in containers(template):
-        mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-        assert {"/tmp", "/var/lib/colloquy"} <= mounts  # noqa: S108 - in the container
-        assert "memory" in container["resources"]["limits"]
-        assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+@each_overlay
+def test_what_is_written_has_a_volume_with_a_limit(name: str) -> None:
+    for whose, template in pods(overlay(name)):
+        volumes = template["spec"]["volumes"]
+        assert all("sizeLimit" in volume["emptyDir"] for volume in volumes if "emptyDir" in volume)
+        for container in containers(template):
+            mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+            assert {"/tmp", "/var/lib/colloquy"} <= mounts, whose  # noqa: S108 - in the container
+            assert "memory" in container["resources"]["limits"]
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
 
 
 def test_the_namespace_enforces_it() -> None:

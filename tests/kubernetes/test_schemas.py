@@ -45,6 +45,7 @@ def _check(text: str) -> None:
         kubernetes_validate.validate(one, release, strict=True)
 
 
+@pytest.mark.timeout(90)  # what publishes the schemas takes three seconds to import, on an idle machine
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_every_object_is_valid_in_old_and_new_releases(name: str) -> None:
     for one in overlay(name):

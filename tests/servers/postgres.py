@@ -80,6 +80,12 @@ class PostgresServer:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **_as(_owner()))
         wait_until(self._takes_connections, seconds=20, what="PostgreSQL")
 
+    @property
+    def pid(self) -> int:
+        """Of the server's first process, whose children the others are."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server: SIGINT cuts off clients cleanly, SIGQUIT as in a crash of its own."""
         if self._process is not None:

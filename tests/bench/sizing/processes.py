@@ -104,3 +104,9 @@ def _memory(pid: int) -> dict[str, float]:
 def _seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def private(pid: int) -> float:
+    """MB that this process alone holds."""
+    memory = _memory(pid)
+    return memory["Private_Clean"] + memory["Private_Dirty"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.pictures import svg
+from tests.pictures.palette import shrink
 from tests.pictures.svg import Field, Series
 from tests.servers.prometheus import Prometheus, program
 
@@ -162,6 +163,7 @@ def draw(dashboards: Path, window: Window, folder: Path, note: str) -> list[str]
             continue
         html, height = page(dashboard, window, note)
         photograph(html, height, folder / f"{file.stem}.png")
+        shrink(folder / f"{file.stem}.png")
         empty += [
             f"{file.stem}: {panel['title']}"
             for panel in dashboard["panels"]

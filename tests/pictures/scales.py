@@ -34,6 +34,9 @@ def _digits(value: float) -> str:
 
 def ticks(top: float, unit: str) -> list[float]:
     """Return round values from zero to `top`, about four."""
+    if unit == "s" and top >= 60:
+        step = next((each for each in (15, 30, 60, 120, 300, 600, 1800, 3600) if top / each <= 5), top / 4)
+        return [index * step for index in range(int(top / step) + 1)]
     base = 1024.0 if unit == "bytes" and top >= 1024 else 10.0
     if base == 1024.0:
         scale = 1024.0 ** math.floor(math.log(top, 1024))

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,22 @@ from tests.e2e.service import Service, environment
 from tests.pictures.draw import Window, draw
 from tests.servers.ports import free_port
 from tests.servers.postgres import PostgresServer
-from tests.servers.prometheus import Prometheus
+from tests.servers.prometheus import Alertmanager, Prometheus
 from tests.servers.redis import RedisServer
 from tests.servers.webhook_receiver import Received, Receiver, Reply
 
 PROJECT = FOLDER.parents[3]
 RULES = PROJECT / "infrastructure" / "observability" / "prometheus" / "rules"
+ALERTMANAGER = RULES.parents[1] / "alertmanager" / "alertmanager.yml"
 DATA = PROJECT / "tests" / "data"
 JOBS = {
-    "api": "colloquy-api",
-    "worker-1": "colloquy-worker",
-    "worker-2": "colloquy-worker",
-    "sweeper": "colloquy-sweeper",
-}
-WORKER = {"ASR_ENGINE": "pocketsphinx", "DIARIZATION_ENGINE": "acoustic", "MAX_WORKERS": "3", "ASR_SCRIPT": ""}
-SCRAPE = 1.0
+    "api": "colloquy-api", "worker-1": "colloquy-worker", "worker-2": "colloquy-worker", "sweeper": "colloquy-sweeper",
+}  # fmt: skip
+WORKER = {
+    "ASR_ENGINE": "faster_whisper", "ASR_MODEL": "tests/data/small-whisper", "DIARIZATION_ENGINE": "acoustic",
+    "MAX_WORKERS": "3",
+}  # fmt: skip
+SCRAPE = 2.0
 
 
 def configuration(ports: dict[str, int]) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def configuration(ports: dict[str, int]) -> dict[str, Any]:
     jobs: dict[str, list[dict[str, Any]]] = {}
     for name, port in ports.items():
         target = {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": f"{name}:9464"}}
-        jobs.setdefault(JOBS[name], []).append(target)
+        jobs.setdefault(JOBS.get(name, name), []).append(target)
     every = f"{SCRAPE:.0f}s"
     return {
         "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": "5s"},
@@ -73,8 +74,9 @@ def sweeper(data: Path, settings: dict[str, str]) -> Iterator[None]:
 class Day:
     """What happens in the installation, second by second; seeded, so that each run is much like the last."""
 
-    def __init__(self, cluster: Cluster, api: Service, hooks: str) -> None:
+    def __init__(self, cluster: Cluster, api: Service, postgres: PostgresServer, hooks: str) -> None:
         self._cluster = cluster
+        self._postgres = postgres
         self._dice = random.Random(11)
         self._client = api.client()
         self._stranger = httpx.Client(base_url=api.base, trust_env=False, timeout=20)
@@ -87,23 +89,32 @@ class Day:
 
     def second(self, number: int, of: int) -> None:
         """Do what this second brings: more at noon than in the morning."""
-        busy = 0.02 + 0.1 * math.sin(math.pi * number / of) ** 2
+        busy = 0.03 + 0.15 * math.sin(math.pi * number / of) ** 2
         if self._dice.random() < busy:
             self._submit()
         for _ in range(self._dice.randrange(1, 9)):
             self._read()
-        if self._dice.random() < 0.04:
+        if self._dice.random() < 0.01:
             self._client.post("/api/v1/transcribe", files={"file": ("notes.mp3", b"not audio at all " * 100)})
         if number % 60 < 8:
             for _ in range(8):
                 self._stranger.get("/api/v1/tasks", headers={"Authorization": "Bearer guessed"})
-        if number in {of // 4, of // 4 + 12, of // 4 + 30, of // 2, of // 2 + 10}:
+        self._mishap(number, of)
+
+    def _mishap(self, number: int, of: int) -> None:
+        """The database is away, engines die, a worker is killed and comes back minutes later."""
+        worker = self._cluster.workers["worker-2"]
+        if number == of // 5:
+            self._postgres.stop(signal.SIGQUIT)
+        elif number == of // 5 + 75:
+            self._postgres.start()
+        elif number in {of // 2 - 40, of // 2 - 25, of // 2, of // 2 + 10, of // 2 + 18}:
             self._kill_an_engine()
-        if number == of // 2 + 20:
-            self._cluster.workers["worker-2"].send(signal.SIGKILL)
-        if number == of - 45:
-            self._cluster.workers["worker-2"].kill()
-            self._cluster.workers["worker-2"].start(wait=False)
+        elif number == of // 2 + 20:
+            worker.send(signal.SIGKILL)
+        elif number == of - 30:
+            worker.kill()
+            worker.start(wait=False)
 
     def _submit(self) -> None:
         file = DATA / self._dice.choice(("call.flac", "call.flac", "conversation.flac"))
@@ -145,7 +156,7 @@ def take(minutes: float, folder: Path) -> None:
     tmp = Path(tempfile.mkdtemp(prefix="colloquy-pictures-"))
     ports = {name: free_port() for name in JOBS}
     with ExitStack() as stack:
-        postgres, redis = stack.enter_context(PostgresServer()), stack.enter_context(RedisServer())
+        postgres, redis = stack.enter_context(PostgresServer(durable=True)), stack.enter_context(RedisServer())
         receiver = stack.enter_context(Receiver(some_fail))
         settings = {
             "EGRESS_ALLOW": "127.0.0.1", "WEBHOOKS_ALLOW_HTTP": "true", "LIMIT_STRANGERS": "40",
@@ -157,12 +168,15 @@ def take(minutes: float, folder: Path) -> None:
         for name in ("worker-1", "worker-2"):
             cluster.worker(name, METRICS_PORT=str(ports[name]), **WORKER)
         stack.enter_context(sweeper(tmp / "sweeper", cluster.settings | {"METRICS_PORT": str(ports["sweeper"])}))
+        alertmanager = stack.enter_context(Alertmanager(yaml.safe_load(ALERTMANAGER.read_text())))
+        ports |= {"alertmanager": alertmanager.port}
         prometheus = stack.enter_context(Prometheus(configuration(ports)))
-        day = Day(cluster, api, receiver.url())
+        day = Day(cluster, api, postgres, receiver.url())
         stack.callback(day.close)
         begun, seconds = time.time(), round(minutes * 60)
         for number in range(seconds):
-            day.second(number, seconds)
+            with suppress(httpx.HTTPError):  # what is down does not answer
+                day.second(number, seconds)
             time.sleep(max(0.0, begun + number + 1 - time.time()))
         window = Window(prometheus, start=begun, end=time.time(), scrape=SCRAPE)
         note = f"{minutes:g} minutes of a small installation, {time.strftime('%Y-%m-%d', time.gmtime(begun))}"
@@ -171,7 +185,6 @@ def take(minutes: float, folder: Path) -> None:
         sys.stdout.write(f"alerts that fire: {', '.join(sorted(prometheus.firing())) or 'none'}\n")
         known = {each["metric"]["__name__"] for each in prometheus.query('{__name__=~"colloquy_.+"}')}
         sys.stdout.write(f"{len(known)} series names, {receiver.connections} webhooks\n")
-        (folder / "tasks.yml").write_text(yaml.safe_dump(prometheus.query("max by (status) (colloquy_tasks)")))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ Json = dict[str, Any]
 GREEN, BLUE, YELLOW, ORANGE, RED = "#73BF69", "#5794F2", "#FADE2A", "#FF9830", "#F2495C"
 PURPLE, TEAL, GREY = "#B877D9", "#37B7C3", "#9AA0A6"
 COLOURS: dict[str, dict[str, str]] = {
-    "": {"p50": GREEN, "p95": ORANGE, "p99": RED, "waiting": YELLOW, "running": BLUE},
+    "": {"p50": GREEN, "p95": ORANGE, "p99": RED, "waiting": YELLOW, "running": BLUE, "overdue": ORANGE, "failed": RED,
+           "leases": YELLOW, "deliveries": BLUE},
     "class": {"2xx": GREEN, "3xx": BLUE, "4xx": ORANGE, "5xx": RED},
     "status": {"done": GREEN, "error": RED, "cancelled": GREY, "queued": YELLOW, "processing": BLUE},
     "state": {"busy": BLUE, "free": GREEN},

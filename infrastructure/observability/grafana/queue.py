@@ -42,8 +42,8 @@ QUEUE = Board(
         )),
         Row((
             course(
-                "Tasks ended", "Tasks a minute, by how they ended.",
-                Query("60 * sum by (status) (rate(colloquy_tasks_ended_total[$__rate_interval]))", "{{status}}"),
+                "Tasks ended", "Tasks a minute, by how they ended, over five minutes.",
+                Query("60 * sum by (status) (rate(colloquy_tasks_ended_total[5m]))", "{{status}}"),
                 unit="cpm", stacked=True,
             ),
             course(
@@ -69,8 +69,8 @@ QUEUE = Board(
                    Query("max(colloquy_webhook_pending)", "deliveries")),
             course("Webhooks overdue", "For how long the most overdue delivery has been due; the line is the alert's.",
                    Query("max(colloquy_webhook_lag_seconds)", "overdue"), unit="s", limit=300),
-            course("Webhooks sent", "Tries a minute, by what became of them.",
-                   Query("60 * sum by (outcome) (rate(colloquy_webhook_attempts_total[$__rate_interval]))",
+            course("Webhooks sent", "Tries a minute, by what became of them, over five minutes.",
+                   Query("60 * sum by (outcome) (rate(colloquy_webhook_attempts_total[5m]))",
                          "{{outcome}}"), unit="cpm", stacked=True),
         ), title="Webhooks", height=7),
     ),

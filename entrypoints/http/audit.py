@@ -20,7 +20,7 @@ from application.query_audit import QueryAudit
 from domain.access import Caller, Scope
 from domain.audit import Action, Entry, Thing
 from entrypoints.http.cursors import decode_cursor, encode_cursor
-from entrypoints.http.instants import Instant, instant
+from entrypoints.http.instants import AnyInstant, instant_or_none
 from entrypoints.http.openapi import problems
 
 _ADMIN = {"scope": Scope.ADMIN}
@@ -72,16 +72,16 @@ async def audit_filter(
     actor: _Actor = None,
     action: Annotated[Action | None, Parameter(description="This action alone.")] = None,
     object_id: _Object = None,
-    since: Instant | None = None,
-    until: Instant | None = None,
+    since: AnyInstant = None,
+    until: AnyInstant = None,
 ) -> AuditFilter:
     """Read what is asked for; `since` is included and `until` is not."""
     return AuditFilter(
         actor=actor,
         action=action,
         object=object_id,
-        since=None if since is None else instant("since", since),
-        until=None if until is None else instant("until", until),
+        since=instant_or_none("since", since),
+        until=instant_or_none("until", until),
     )
 
 

@@ -14,6 +14,7 @@ from application.replay_deliveries import ReplayDeliveries
 from domain.access import Caller
 from domain.webhook import Delivery, DeliveryId, DeliveryState, EndpointId
 from entrypoints.http.errors import InvalidFields
+from entrypoints.http.instants import Instant, instant
 from entrypoints.http.openapi import problems
 from entrypoints.http.schemas_webhooks import AttemptSummary, DeliveryPage, DeliverySummary, Replayed
 
@@ -90,14 +91,13 @@ async def replay_delivery(
 )
 async def replay_since(
     webhook_id: FromPath[UUID],
-    since: Annotated[datetime, Parameter(description="Events from then on, with a time zone.")],
+    since: Instant,
     caller: NamedDependency[Caller],
     replays: NamedDependency[ReplayDeliveries],
 ) -> Replayed:
     """After an outage of the receiver, say: what was delivered is sent again too, what still waits is left alone."""
-    if since.tzinfo is None:
-        raise InvalidFields({"since": "since: needs a time zone, such as Z"})
-    return Replayed(count=await replays.since(caller.owner, EndpointId(webhook_id), since))
+    start = instant("since", since)
+    return Replayed(count=await replays.since(caller.owner, EndpointId(webhook_id), start))
 
 
 def _shown(delivery: Delivery) -> DeliverySummary:

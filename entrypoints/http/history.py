@@ -1,6 +1,5 @@
 """The history of an owner's tasks: found by what they are, what was said, and what they are called."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -19,11 +18,11 @@ from domain.task import BatchId, TaskId, TaskStatus
 from entrypoints.http.conditional import ETAG, NOT_MODIFIED, IfNoneMatch, tagged
 from entrypoints.http.cursors import decode_cursor, encode_cursor
 from entrypoints.http.errors import InvalidFields
+from entrypoints.http.instants import AnyInstant, instant_or_none
 from entrypoints.http.openapi import problems
 from entrypoints.http.schemas import TaskPage, TaskState, TaskSummary
 from entrypoints.http.status import state_response, task_facts
 
-_Instant = Annotated[datetime | None, Parameter(description="An instant by RFC 3339, with its zone.")]
 Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG)]
 
 
@@ -55,8 +54,8 @@ async def list_tasks(
     language: Annotated[
         str | None, Parameter(max_length=16, description="Recognised, or, until then, asked for; a code such as `en`.")
     ] = None,
-    created_after: _Instant = None,
-    created_before: _Instant = None,
+    created_after: AnyInstant = None,
+    created_before: AnyInstant = None,
     batch: Annotated[UUID | None, Parameter(description="Of one batch.")] = None,
     q: Annotated[
         str | None,
@@ -77,8 +76,8 @@ async def list_tasks(
         raise InvalidFields({"sort": "sort: with q the newest come first"})
     only = TaskFilter(
         statuses=frozenset(status or ()),
-        created_after=_zoned("created_after", created_after),
-        created_before=_zoned("created_before", created_before),
+        created_after=instant_or_none("created_after", created_after),
+        created_before=instant_or_none("created_before", created_before),
         language=language,
         tags=tuple(dict.fromkeys(map(one_line, tag or ()))),
         batch=None if batch is None else BatchId(batch),
@@ -96,12 +95,6 @@ async def list_tasks(
 def _page(found: list[TaskSummary], limit: int) -> TaskPage:
     page = found[:limit]
     return TaskPage(tasks=page, next_cursor=encode_cursor(page[-1].task_id) if len(found) > limit else None)
-
-
-def _zoned(name: str, instant: datetime | None) -> datetime | None:
-    if instant is not None and instant.tzinfo is None:
-        raise InvalidFields({name: f"{name}: it needs a zone, as in 2026-01-31T09:00:00Z"})
-    return instant
 
 
 @patch(

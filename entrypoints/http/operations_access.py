@@ -17,6 +17,7 @@ class LogInOperation(Operation):
         """Add the body."""
         described = msgspec.json.schema(Credentials)["$defs"]["Credentials"]
         del described["title"]
+        described["additionalProperties"] = True  # which the server must ignore, says RFC 6749, 3.2
         # Litestar writes plain mappings out as they are.
         content = {
             kind: OpenAPIMediaType(schema=cast("Schema", described))

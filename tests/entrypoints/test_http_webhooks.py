@@ -109,6 +109,16 @@ async def test_without_an_installation_secret_there_are_no_webhooks(house: House
     assert (answer.status_code, answer.json()["code"]) == (503, "not_configured")
 
 
+@pytest.mark.parametrize(
+    ("change", "field"), [({"enabled": 0}, "enabled"), ({"enabled": "true"}, "enabled"), ({"events": [1]}, "events[0]")]
+)
+async def test_json_is_taken_as_it_is_typed(house: House, change: dict[str, Any], field: str) -> None:
+    webhook = await made(house)
+    refused = await house.client.patch(f"/api/v1/webhooks/{webhook['id']}", json=change)
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json()["errors"]] == [f"#/{field}"]
+
+
 async def test_it_is_changed_piece_by_piece(house: House) -> None:
     webhook = await made(house, events=["transcription.completed"], description="one\ttwo")
     at = f"/api/v1/webhooks/{webhook['id']}"

@@ -183,7 +183,7 @@ def test_a11_the_edges_own_answers_are_the_applications(stock: dict[str, Any]) -
 def test_a11_the_edges_headers_are_the_applications(stock: dict[str, Any]) -> None:
     scope: Any = {"type": "http", "scheme": "https", "client": None, "headers": []}
     own = SafeHeaders(TrustedProxies()).of(scope)
-    told = {}
+    told: dict[str, str] = {}
     for handler in handlers(stock):
         response = handler.get("response", {}) if handler["handler"] == "headers" else {}
         if "require" in response:

@@ -27,8 +27,8 @@ def adapted(caddyfile: Path, **settings: str) -> dict[str, Any]:
     Raises:
         subprocess.CalledProcessError: it does not understand the file; `stderr` says why.
     """
-    command = [PROGRAM, "adapt", "--config", caddyfile, "--adapter", "caddyfile"]
-    run = subprocess.run(command, env=settings, capture_output=True, text=True, check=True, timeout=20)
+    command = [str(PROGRAM), "adapt", "--config", str(caddyfile), "--adapter", "caddyfile"]
+    run = subprocess.run(command, env=settings, capture_output=True, text=True, check=True, timeout=40)
     assert "not formatted" not in run.stderr, run.stderr
     return dict(json.loads(run.stdout))
 
@@ -48,12 +48,12 @@ class CaddyServer:
     def __enter__(self) -> Self:
         """Start it and wait until it has its certificate."""
         folders = {name: str(self._folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
-        command = [PROGRAM, "run", "--config", STOCK, "--adapter", "caddyfile"]
+        command = [str(PROGRAM), "run", "--config", str(STOCK), "--adapter", "caddyfile"]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=folders | self._settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        wait_until(lambda: "certificate obtained" in self.log, seconds=20, what="Caddy's certificate")
+        wait_until(lambda: "certificate obtained" in self.log, seconds=40, what="Caddy's certificate")
         wait_until(lambda: answers(self.port), seconds=10, what="Caddy")
         return self
 
@@ -89,7 +89,7 @@ class CaddyServer:
         """Return a client that calls it by its name, from an address of this machine."""
         transport = _Named(verify=self.trusting(), local_address=address)
         headers = {"Host": NAME} | ({"Authorization": f"Bearer {key}"} if key else {})
-        return httpx.Client(base_url=f"https://127.0.0.1:{self.port}", transport=transport, headers=headers, timeout=30)
+        return httpx.Client(base_url=f"https://127.0.0.1:{self.port}", transport=transport, headers=headers, timeout=60)
 
     def connection(self) -> socket.socket:
         """Return a connection to it, not yet encrypted."""

@@ -62,7 +62,8 @@ class Diarize:
             if diarization is None:
                 status = StageStatus.FAILED
             else:
-                await hold.checkpoint(_DIARIZATION, msgspec.json.encode(diarization))
+                # Turns are kept for another attempt, voices never: nobody has asked for that.
+                await hold.checkpoint(_DIARIZATION, msgspec.json.encode(replace(diarization, centroids=())))
         if diarization is not None and diarization.degraded:
             status, reason = StageStatus.DEGRADED, "; ".join(filter(None, (*diarization.degraded, reason)))
         hold.progress.report(Phase.DIARIZING, 1.0)

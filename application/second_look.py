@@ -70,6 +70,8 @@ class SecondLook:
             return "each speaker has a channel"
         if not embeds:
             return "the diarizer gives no voices to compare"
+        if not heard.diarization.centroids and len(heard.diarization.speakers) > 1:
+            return "no voices are known: those of an earlier attempt are not kept"
         return "" if len(heard.diarization.centroids) > 1 else "there are no two voices to choose from"
 
     async def _look(

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from application.audit import note
 from application.get_result import GetResult, home_of
@@ -66,6 +67,8 @@ class EncodedResult:
         self._blobs = blobs
         self._result = result
         self._release = release
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of many who ask for a long view at once, one makes its bytes and the others wait."""
 
     async def find(
         self, owner: OwnerId, task_id: TaskId, *, revision: int | None, edited: bool, variant: str
@@ -91,11 +94,22 @@ class EncodedResult:
         Raises:
             TaskNotFound, TaskNotReady: as `GetResult`.
         """
-        if view.variant == _JSON and view.task.status.final:
-            key = f"{view.key}.gz" if compress else view.key
-            if kept := await self._blobs.stat(key):
-                note(Action.READ, Thing.TRANSCRIPT, view.task.id)
-                return Encoded(size=kept.size, compressed=compress, chunks=self._blobs.open(key))
+        if kept := await self._kept(view, compress=compress):
+            return kept
+        async with self._making.setdefault(view.key, asyncio.Lock()):
+            return await self._kept(view, compress=compress) or await self._make(view, render, compress=compress)
+
+    async def _kept(self, view: ResultView, *, compress: bool) -> Encoded | None:
+        if view.variant != _JSON or not view.task.status.final:
+            return None
+        key = f"{view.key}.gz" if compress else view.key
+        kept = await self._blobs.stat(key)
+        if kept is None:
+            return None
+        note(Action.READ, Thing.TRANSCRIPT, view.task.id)
+        return Encoded(size=kept.size, compressed=compress, chunks=self._blobs.open(key))
+
+    async def _make(self, view: ResultView, render: Callable[[Transcript], bytes], *, compress: bool) -> Encoded:
         transcript = await self._result(view.task.owner, view.task.id, revision=view.revision, edited=view.edited)
         if view.variant != _JSON:
             note(Action.EXPORTED, Thing.TRANSCRIPT, view.task.id, detail=view.variant.partition(" ")[0])

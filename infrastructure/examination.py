@@ -33,9 +33,9 @@ _EXTRAS = {"pyannote.audio": "pip install -c constraints.txt -c constraints-engi
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One part: `ok`, a `gap` that can be lived with, or `broken`; and one line on how to mend it."""
+    """One part: `ok`, `warn` for what can be lived with, or `fail`; and one line on how to mend it."""
 
-    state: Literal["ok", "gap", "broken"]
+    state: Literal["ok", "warn", "fail"]
     part: str
     found: str
     fix: str = ""
@@ -49,13 +49,13 @@ def examine_installation(settings: Settings) -> list[Finding]:
         Finding("ok", "cores", f"{os.cpu_count()}"),
         *_folder(settings.data),
         _sqlite(),
-        _package("av", "decodes recordings", "broken"),
-        _package("onnxruntime", "runs the voice activity detector", "broken"),
-        _package("faster-whisper", "recognises about a hundred languages, with weights", "gap"),
-        _package("pocketsphinx", "recognises English, its model included", "gap"),
-        _package("scikit-learn", "tells speakers apart", "broken"),
-        _package("pyannote.audio", "tells speakers apart, with weights; an extra of 6 GB", "gap"),
-        _package("sherpa-onnx", "recognises speech and tells speakers apart, with ungated weights", "gap"),
+        _package("av", "decodes recordings", "fail"),
+        _package("onnxruntime", "runs the voice activity detector", "fail"),
+        _package("faster-whisper", "recognises about a hundred languages, with weights", "warn"),
+        _package("pocketsphinx", "recognises English, its model included", "warn"),
+        _package("scikit-learn", "tells speakers apart", "fail"),
+        _package("pyannote.audio", "tells speakers apart, with weights; an extra of 6 GB", "warn"),
+        _package("sherpa-onnx", "recognises speech and tells speakers apart, with ungated weights", "warn"),
         _confinement(),
         *_engine("recognition", "ASR_ENGINE", settings.asr.engine, asr),
         *_engine("diarization", "DIARIZATION_ENGINE", settings.diarization.engine, diarizer),
@@ -67,11 +67,11 @@ def _folder(path: Path) -> Iterator[Finding]:
     try:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
-        yield Finding("broken", "data folder", f"{path}: {error.strerror}", "set DATA_DIR to a folder of yours")
+        yield Finding("fail", "data folder", f"{path}: {error.strerror}", "set DATA_DIR to a folder of yours")
         return
     free = shutil.disk_usage(existing).free
     yield Finding(
-        "ok" if free > _LITTLE_SPACE else "gap", "data folder", f"{path}, {free >> 30} GiB free",
+        "ok" if free > _LITTLE_SPACE else "warn", "data folder", f"{path}, {free >> 30} GiB free",
         "" if free > _LITTLE_SPACE else "set DATA_DIR to a larger volume",
     )  # fmt: skip
 
@@ -82,7 +82,7 @@ def _sqlite() -> Finding:
     return Finding("ok", "sqlite", f"{sqlite3.sqlite_version}; older than 3.51.3, so one connection does all writing")
 
 
-def _package(name: str, purpose: str, otherwise: Literal["gap", "broken"]) -> Finding:
+def _package(name: str, purpose: str, otherwise: Literal["warn", "fail"]) -> Finding:
     try:
         return Finding("ok", name, f"{version(name)}; {purpose}")
     except PackageNotFoundError:
@@ -95,13 +95,13 @@ def _confinement() -> Finding:
     if layers and not absent:
         return Finding("ok", "decoder's cage", ", ".join(layers))
     why = f"this kernel does not grant: {', '.join(absent)}" if layers else "the decoder does not start"
-    return Finding("gap" if layers else "broken", "decoder's cage", why, "use a newer kernel, or no container")
+    return Finding("warn" if layers else "fail", "decoder's cage", why, "use a newer kernel, or no container")
 
 
 def _engine(part: str, setting: str, wanted: str, choice: Choice) -> Iterator[Finding]:
     module = _MODULES.get(choice.engine)
     if module is not None and not installed(module):
         fix = _EXTRAS.get(module, f"pip install {module.replace('_', '-')}")
-        yield Finding("broken", part, f"{setting}={wanted} needs {module}", fix)
+        yield Finding("fail", part, f"{setting}={wanted} needs {module}", fix)
         return
-    yield Finding("gap" if choice.fix else "ok", part, f"{choice.engine}: {choice.reason}", choice.fix)
+    yield Finding("warn" if choice.fix else "ok", part, f"{choice.engine}: {choice.reason}", choice.fix)

@@ -18,6 +18,11 @@ def make_direct_access(settings: Settings, clock: Clock) -> DirectAccess:
     return S3DirectAccess(_bucket(settings), settings.s3.public_url, clock)
 
 
+async def rules_of(store: BlobStore) -> bool | None:
+    """Whether the bucket has our rules for what is left behind; None where there is no bucket."""
+    return await store.has_rules() if isinstance(store, S3BlobStore) else None
+
+
 def make_blob_store(settings: Settings) -> BlobStore:
     """Return the store; nothing is asked or made yet."""
     if not settings.bucket:

@@ -18,7 +18,7 @@ from adapters.storage.keys import checked, folder_of
 from adapters.storage.patience import Patience
 from adapters.storage.s3_client import CONNECTIONS, Bucket, connect, translated
 from adapters.storage.s3_streams import STEP, Hashed, Reading, Source
-from adapters.storage.s3_upkeep import abort_stale_uploads, set_rules
+from adapters.storage.s3_upkeep import abort_stale_uploads, has_rules, set_rules
 from adapters.storage.s3_versions import keeps_versions, remove_versions
 from adapters.uninterrupted import uninterrupted
 from application.ports.blobs import BlobInfo, BlobNotFound, BlobStat, BlobStore
@@ -50,6 +50,10 @@ class S3BlobStore(BlobStore):
     async def prepare(self) -> None:
         """Make the bucket if it is not there."""
         await self._run(self._make_bucket)
+
+    async def has_rules(self) -> bool:
+        """Whether the bucket has the rules that `prepare` sets; not every store knows any."""
+        return await self._run(lambda: has_rules(self._client(), self._bucket.name))
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> BlobInfo:
         """Send the chunks up while they come."""

@@ -63,6 +63,16 @@ def set_rules(client: "Minio", bucket: str) -> None:
         _log.info("no_lifecycle_rules", reason=str(error), consequence="only the service itself tidies up the bucket")
 
 
+def has_rules(client: "Minio", bucket: str) -> bool:
+    """Whether the bucket has all of those rules."""
+    try:
+        with translated():
+            found = client.get_bucket_lifecycle(bucket)
+    except (StorageUnavailable, BlobNotFound, ValueError):
+        return False
+    return found is not None and all(rule in found.rules for rule in _rules())
+
+
 def _rules() -> "list[Rule]":
     from minio.commonconfig import ENABLED, Filter
     from minio.lifecycleconfig import AbortIncompleteMultipartUpload, Expiration, Rule

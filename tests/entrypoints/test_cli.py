@@ -83,6 +83,21 @@ def test_doctor_fails_where_the_main_job_cannot_run() -> None:
     assert "DATA_DIR" in ran.stdout
 
 
+def test_doctor_looks_at_what_is_there_and_makes_nothing(tmp_path: Path) -> None:
+    ran = colloquy("doctor", "--json", data=tmp_path / "data")
+    assert ran.returncode == 0, ran.stdout
+    assert not (tmp_path / "data").exists()
+    colloquy("keys", "issue", "first", data=tmp_path / "data")
+    (tmp_path / "data").chmod(0o755)
+    found = {
+        finding["part"]: finding for finding in json.loads(colloquy("doctor", "--json", data=tmp_path / "data").stdout)
+    }
+    assert (found["database"]["state"], found["blob folder"]["state"]) == ("ok", "ok")
+    assert found["queue"]["found"].startswith("0 wait")
+    assert found["permissions"]["fix"].startswith("chmod go= ")
+    assert not list((tmp_path / "data" / "blobs").rglob("doctor*"))
+
+
 def test_keys_are_issued_listed_and_revoked(tmp_path: Path) -> None:
     secret = colloquy("keys", "issue", "phone system", data=tmp_path).stdout.strip()
     assert secret.startswith("cq_")

@@ -4,6 +4,7 @@ A full disk is U-06's, a device out of service O-04's, a database behind a black
 """
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from tests.servers.s3 import S3Server
 COLLOQUY = Path(sys.executable).with_name("colloquy")
 MOST_SECONDS = 2.0
 KEPT_SECONDS = 1.0
+SEVERITY = ["", "ok", "warn", "fail"]
 
 
 @asynccontextmanager
@@ -145,6 +147,19 @@ def told(data: Path, *options: str) -> tuple[int, str]:
     return ran.returncode, ran.stdout
 
 
+def diagnosed(settings: dict[str, str], data: Path) -> tuple[int, dict[str, str], str]:
+    """How `colloquy doctor` ends for a process with those settings, the state of each part, and all it said."""
+    ran = subprocess.run(
+        [COLLOQUY, "doctor", "--json"], env=environment(data) | settings, capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+    states: dict[str, str] = {}
+    for finding in json.loads(ran.stdout):
+        states[finding["part"]] = max(states.get(finding["part"], ""), finding["state"], key=SEVERITY.index)
+        assert finding["state"] == "ok" or finding["fix"], finding
+    return ran.returncode, states, ran.stdout + ran.stderr
+
+
 class Watch:
     """Asks an API how it is, and looks at each answer for what nobody should be told."""
 
@@ -193,6 +208,10 @@ def test_o01_each_server_switched_off_is_named_and_nothing_else(tmp_path: Path) 
             assert api_told[0] == worker_told[0] == 1
             assert all(f"{part}: " in api_told[1] for part in ("broker", "blobs", "database"))
             assert told(tmp_path / "data") == (0, f"worker {worker.pid}: alive\n")
+            status, states, said = diagnosed(worker.settings, tmp_path / "data")
+            assert status == 1
+            assert {part for part, state in states.items() if state == "fail"} == {"database", "broker", "object store"}
+            assert not any(secret in said for secret in secrets[:3])
 
             postgres.start()
             watch.until("broker", "blobs")
@@ -202,6 +221,10 @@ def test_o01_each_server_switched_off_is_named_and_nothing_else(tmp_path: Path) 
             watch.until()
             until(lambda: told(tmp_path / "data", "--ready")[0] == 0, seconds=20, what="the worker's readiness")
             assert told(api.data) == (0, f"api {api.pid}: alive\n")
+            status, states, said = diagnosed(worker.settings, tmp_path / "data")
+            assert status == 0, said
+            assert {"database", "PostgreSQL", "broker", "object store", "queue", "processes"} <= set(states)
+            assert not any(secret in said for secret in secrets[:3])
 
             # A process that does nothing any more is told from one that waits: here half an hour passes at once.
             worker.send(signal.SIGSTOP)

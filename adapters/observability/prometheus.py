@@ -34,7 +34,7 @@ class PrometheusMetrics(Metrics):
     """Counts in a registry of its own."""
 
     def __init__(self, version: str) -> None:
-        disable_created_metrics()  # a second series for each, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody asks for
         self._registry = CollectorRegistry()
         self._words: dict[str, set[str]] = {}
         self._adding = threading.Lock()

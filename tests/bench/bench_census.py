@@ -8,6 +8,8 @@ import asyncio
 import statistics
 import tempfile
 import time
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from adapters.persistence import sql_census
@@ -16,6 +18,7 @@ from application.add_up_storage import AddUpStorage
 from application.change_task import change_task
 from application.claim_task import ClaimTask
 from application.ports.persistence import NewUnitOfWork
+from domain.task import Task
 from infrastructure.database import blocking_engine, connect, migrate
 from tests.bench.figures import tell
 from tests.bench.history import finished
@@ -41,6 +44,10 @@ async def _census(new_uow: NewUnitOfWork) -> float:
     return statistics.median(took)
 
 
+def _release(task: Task, now: datetime, *, token: int) -> None:
+    task.release(token=token, now=now)
+
+
 async def _claims_and_ends(new_uow: NewUnitOfWork, count: int) -> tuple[float, float]:
     """Have many claim and end attempts at once; return a claim's median in ms, and the ends a second."""
     claim, took = ClaimTask(new_uow=new_uow, worker="bench"), []
@@ -51,8 +58,7 @@ async def _claims_and_ends(new_uow: NewUnitOfWork, count: int) -> tuple[float, f
             task = await claim.next()
             took.append((time.perf_counter() - started) * 1000)
             assert task is not None
-            token = task.token
-            await change_task(new_uow, task.id, lambda task, now: task.release(token=token, now=now))
+            await change_task(new_uow, task.id, partial(_release, token=task.token))
 
     started = time.perf_counter()
     await asyncio.gather(*[work() for _ in range(WORKERS)])

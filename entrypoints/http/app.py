@@ -80,7 +80,7 @@ from entrypoints.http.openai.voices import KeepVoices
 from entrypoints.http.openapi import SECURITY, openapi_config
 from entrypoints.http.prefer import AwaitEnd
 from entrypoints.http.rates import RateLimits, admit_counted, count_strangers, unlimited
-from entrypoints.http.reference_page import explain_problem, to_reference
+from entrypoints.http.reference_page import explain_problem, let_page_load, to_reference
 from entrypoints.http.result import get_result
 from entrypoints.http.retry import retry_task
 from entrypoints.http.revisions import create_revision, list_revisions
@@ -311,7 +311,7 @@ def create_app(api: ApiDependencies, limits: HttpLimits, ending: Ending | None =
         guards=[limit_headers, count_strangers(api.rates)],
         exception_handlers={Exception: answer},
         request_class=StrictRequest,
-        before_send=[allow_every_method()],
+        before_send=[allow_every_method(), let_page_load],
         after_exception=[remember_refusal],
         on_shutdown=[api.notes.close],
         openapi_config=openapi_config(release),

@@ -12,16 +12,17 @@ from entrypoints.http.reference_schemas import Json, Schemas
 _PLACE = re.compile(r"{(\w+)}")
 
 
-def render_reference(spec: Json, *, base: str) -> bytes:
-    """Return the page for the description `spec` of a server at `base`."""
-    return "\n".join(_Page(spec, base).lines()).encode()
+def render_reference(spec: Json, *, base: str, nonce: str) -> bytes:
+    """Return the page for the description `spec` of a server at `base`; what it loads shows the `nonce`."""
+    return "\n".join(_Page(spec, base, nonce).lines()).encode()
 
 
 class _Page:
-    def __init__(self, spec: Json, base: str) -> None:
+    def __init__(self, spec: Json, base: str, nonce: str) -> None:
         self._spec = spec
         self._schemas = Schemas(spec)
         self._base = base
+        self._nonce = nonce
         self._operations = [
             (method.upper(), path, operation)
             for path, item in spec["paths"].items()
@@ -33,7 +34,7 @@ class _Page:
         title = f"{escape(info['title'])} API"
         yield '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>' + title + "</title>"
         yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        yield '<link rel="stylesheet" href="/docs/style.css"></head><body>'
+        yield f'<link rel="stylesheet" href="/docs/style.css" nonce="{self._nonce}"></head><body>'
         yield f'<nav><a class="brand" href="#top">{title}<small>{escape(info["version"])}</small></a>'
         for tag, operations in self._groups():
             yield f"<h2>{escape(tag['name'])}</h2>"

@@ -1,17 +1,22 @@
 """Serves the API reference as a page that needs no script, no font and nothing from outside."""
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from litestar import MediaType, Request, get
+from litestar.datastructures import MutableScopeHeaders
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar.types import Message, Scope
 
 from entrypoints.http.problem_types import KINDS, problem_type
 from entrypoints.http.reference_html import render_reference
 
+_NONCE = "page_nonce"
+_POLICY = "default-src 'none'; style-src 'nonce-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _STYLE = Path(__file__).with_name("reference_page.css")
 
 
@@ -24,7 +29,16 @@ class ReferencePage(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Write the page."""
-        return render_reference(self._complete(openapi_schema), base=str(request.base_url).rstrip("/"))
+        nonce = secrets.token_urlsafe(16)
+        request.scope["state"][_NONCE] = nonce
+        base = str(request.base_url).rstrip("/")
+        return render_reference(self._complete(openapi_schema), base=base, nonce=nonce)
+
+
+async def let_page_load(message: Message, scope: Scope) -> None:
+    """Let the page load what shows its nonce: every other answer may load nothing. For Litestar's `before_send`."""
+    if message["type"] == "http.response.start" and (nonce := scope["state"].get(_NONCE)):
+        MutableScopeHeaders.from_message(message)["content-security-policy"] = _POLICY.format(nonce)
 
 
 @get("/style.css", media_type=MediaType.CSS, sync_to_thread=False)

@@ -17,8 +17,8 @@ from entrypoints.http.client_address import TrustedProxies
 from tests.entrypoints.http_routes import WEBSOCKET, every_route, refusal
 from tests.entrypoints.http_service import Api, a_transcript
 
-PAGES = ("/docs", "/docs/", "/docs/nowhere")
 CLOSED = {"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"}
+NONCE = re.compile(r'<link rel="stylesheet" href="/docs/style.css" nonce="([\w-]{16,})">')
 ACTIVE = re.compile(r"html|xml|svg|javascript")
 SAME = {
     "x-content-type-options": "nosniff",
@@ -40,7 +40,7 @@ def closed(answer: httpx.Response, *, page: bool = False) -> None:
     [policy] = answer.headers.get_list("content-security-policy")
     rules = set(policy.split("; "))
     assert rules >= CLOSED, of
-    assert rules - CLOSED <= ({"style-src 'self'"} if page else set()), of
+    assert rules - CLOSED == {f"style-src 'nonce-{nonce}'" for nonce in NONCE.findall(answer.text) if page}, of
     for name, value in SAME.items():
         assert answer.headers.get_list(name) == [value], (of, name)
     assert "microphone=()" in answer.headers["permissions-policy"]
@@ -70,6 +70,15 @@ async def test_a16_every_route_answers_everybody_so(api: Api) -> None:
         if route.method == WEBSOCKET:
             status, _ = await refusal(app, route.path(), {})
             assert status == 401
+
+
+async def test_a16_the_reference_loads_its_style_by_a_nonce_of_its_own(api: Api) -> None:
+    async with api.client() as client:
+        pages = [await client.get("/docs") for _ in range(2)]
+    for page in pages:
+        closed(page, page=True)
+        assert not re.search(r"<script|<style|<img|<iframe| style=| on\w+=", page.text), "nothing else is in it"
+    assert len({nonce for page in pages for nonce in NONCE.findall(page.text)}) == 2
 
 
 async def test_a16_failures_are_no_less_closed(api: Api) -> None:

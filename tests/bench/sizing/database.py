@@ -23,8 +23,7 @@ from application.claim_task import ClaimTask
 from domain.task import OwnerId
 from infrastructure.database import connect, migrate
 from infrastructure.database_settings import DatabaseSettings
-from tests.bench.bench_throughput import spent
-from tests.bench.sizing.processes import private
+from tests.bench.sizing.processes import private, spent
 from tests.builders import a_task
 from tests.e2e.cluster import Cluster
 from tests.recordings import looped

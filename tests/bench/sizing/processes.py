@@ -110,3 +110,13 @@ def private(pid: int) -> float:
     """MB that this process alone holds."""
     memory = _memory(pid)
     return memory["Private_Clean"] + memory["Private_Dirty"]
+
+
+def spent(pid: int) -> float:
+    """Seconds of processor time of a process, of all that it has started, and of those of them that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        lists = [each.read_text(encoding="ascii") for each in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:  # it has ended since it was listed
+        return 0.0
+    return sum(map(int, fields[11:15])) / _TICKS + sum(spent(int(child)) for each in lists for child in each.split())

@@ -45,7 +45,7 @@ def submitting(service: Service) -> Iterator[list[str]]:
     stop = threading.Event()
 
     def submit() -> None:
-        while not stop.is_set() and len(tasks) < 10 * TASKS:
+        while not stop.is_set() and len(tasks) < 2 * TASKS:
             tasks.append(service.submit(CONVERSATION))
             time.sleep(0.05)
 

@@ -221,9 +221,9 @@ def heatmap(panel: Json, series: list[Series], field: Field) -> str:
     rows = sorted(series, key=lambda each: float(each.labels["le"]))
     cells: list[list[tuple[float, float]]] = []
     below: dict[float, float] = {}
-    for row in rows:
-        cells.append([(at, max(0.0, value - below.get(at, 0.0))) for at, value in row.points])
-        below = dict(row.points)
+    for bucket in rows:
+        cells.append([(at, max(0.0, value - below.get(at, 0.0))) for at, value in bucket.points])
+        below = dict(bucket.points)
     most = max((value for row in cells for _, value in row if math.isfinite(value)), default=0.0) or 1.0
     high = (field.height - _TOP - _BOTTOM) / len(rows)
     wide = (field.width - _LEFT) / max(len(row) for row in cells)

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 
 import httpx
@@ -37,7 +39,7 @@ DATA = PROJECT / "tests" / "data"
 JOBS = {
     "api": "colloquy-api", "worker-1": "colloquy-worker", "worker-2": "colloquy-worker", "sweeper": "colloquy-sweeper",
 }  # fmt: skip
-WORKER = {
+WORK = {
     "ASR_ENGINE": "faster_whisper", "ASR_MODEL": "tests/data/small-whisper", "DIARIZATION_ENGINE": "acoustic",
     "MAX_WORKERS": "3",
 }  # fmt: skip
@@ -160,13 +162,13 @@ def take(minutes: float, folder: Path) -> None:
         receiver = stack.enter_context(Receiver(some_fail))
         settings = {
             "EGRESS_ALLOW": "127.0.0.1", "WEBHOOKS_ALLOW_HTTP": "true", "LIMIT_STRANGERS": "40",
-            "INSTALLATION_SECRET": "cGljdHVyZXMgYXJlIHRha2VuIG9uIGxvb3BiYWNrISE=",
+            "INSTALLATION_SECRET": b64encode(token_bytes(32)).decode(),
         }  # fmt: skip
         database = stack.enter_context(postgres.database())
-        cluster = stack.enter_context(Cluster(tmp, database_url=database, queue_url=redis.url(), **settings))
+        cluster = stack.enter_context(Cluster(tmp, database_url=database, queue_url=redis.url(), **(WORK | settings)))
         api = cluster.api(METRICS_PORT=str(ports["api"]))
         for name in ("worker-1", "worker-2"):
-            cluster.worker(name, METRICS_PORT=str(ports[name]), **WORKER)
+            cluster.worker(name, METRICS_PORT=str(ports[name]))
         stack.enter_context(sweeper(tmp / "sweeper", cluster.settings | {"METRICS_PORT": str(ports["sweeper"])}))
         alertmanager = stack.enter_context(Alertmanager(yaml.safe_load(ALERTMANAGER.read_text())))
         ports |= {"alertmanager": alertmanager.port}

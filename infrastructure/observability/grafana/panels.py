@@ -53,7 +53,8 @@ class Panel:
     steps: tuple[tuple[float, str], ...] = ()
     options: Json = field(default_factory=dict)
     custom: Json = field(default_factory=dict)
-    extra: Json = field(default_factory=dict)
+    defaults: Json = field(default_factory=dict)
+    beside: Json = field(default_factory=dict)
     format: str = "time_series"
     instant: bool = False
     most: float | None = None
@@ -70,14 +71,14 @@ class Panel:
         }  # fmt: skip
         if self.most is not None:
             defaults["max"] = self.most
-        defaults |= self.extra.get("defaults", {})
+        defaults |= self.defaults
         return {
             "id": number, "type": self.kind, "title": self.title, "description": self.description, "gridPos": place,
             "datasource": SOURCE,
             "targets": [self._target(index, query) for index, query in enumerate(self.queries)],
             "fieldConfig": {"defaults": defaults, "overrides": self._overrides()},
             "options": self.options,
-        } | self.extra.get("panel", {})  # fmt: skip
+        } | self.beside  # fmt: skip
 
     def _target(self, index: int, query: Query) -> Json:
         return {
@@ -120,7 +121,7 @@ def stat(
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "orientation": "auto",
             "textMode": "value", "colorMode": "value", "graphMode": "area", "justifyMode": "auto", "wideLayout": True,
         },
-        extra={"defaults": defaults},
+        defaults=defaults,
     )  # fmt: skip
 
 
@@ -195,7 +196,7 @@ def states(title: str, description: str, expr: str, legend: str, names: dict[str
             "tooltip": {"mode": "single", "sort": "none"},
         },
         custom={"fillOpacity": 75, "lineWidth": 0},
-        extra={"defaults": {"mappings": [{"type": "value", "options": mapping}]}},
+        defaults={"mappings": [{"type": "value", "options": mapping}]},
     )  # fmt: skip
 
 
@@ -205,13 +206,13 @@ def table(title: str, description: str, expr: str, columns: dict[str, str]) -> P
         "table", title, description, (Query(expr),), format="table", instant=True,
         options={"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": []}},
         custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": False},
-        extra={"panel": {"transformations": [
+        beside={"transformations": [
             {"id": "filterFieldsByName", "options": {"include": {"names": list(columns)}}},
             {"id": "organize", "options": {
                 "excludeByName": {}, "renameByName": columns,
                 "indexByName": {name: index for index, name in enumerate(columns)},
             }},
-        ]}},
+        ]},
     )  # fmt: skip
 
 

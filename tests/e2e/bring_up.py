@@ -185,11 +185,12 @@ class BringUp:
         for path in (self.folder, *data.parents):
             if path.is_relative_to(self.folder):
                 path.chmod(0o711)
-        initdb = [programs / "initdb", "-D", data, f"--username={known['POSTGRES_USER']}", f"--pwfile={password}",
-                  "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8",
-                  *known["POSTGRES_INITDB_ARGS"].split()]  # fmt: skip
+        initdb: list[str | Path] = [
+            programs / "initdb", "-D", data, f"--username={known['POSTGRES_USER']}", f"--pwfile={password}",
+            "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", *known["POSTGRES_INITDB_ARGS"].split(),
+        ]  # fmt: skip
         subprocess.run(initdb, check=True, capture_output=True, **_as(owner))
-        single = [programs / "postgres", "--single", "-D", data, "postgres"]
+        single: list[str | Path] = [programs / "postgres", "--single", "-D", data, "postgres"]
         made = f"CREATE DATABASE {known['POSTGRES_DB']};\n".encode()
         subprocess.run(single, input=made, check=True, capture_output=True, **_as(owner))
         return [

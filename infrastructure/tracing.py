@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from adapters.observability.traced import Traced
 from application.ports.tracing import Attribute, Tracer
@@ -41,5 +41,5 @@ def traced(
 
 def engine_of(engine: object) -> Mapping[str, Attribute]:
     """Say which engine it is, and on which device."""
-    able = engine.capabilities()  # type: ignore[attr-defined] - both kinds of engines have them
+    able = cast("Any", engine).capabilities()  # both kinds of engines have them
     return {"engine": able.engine, "device": able.device}

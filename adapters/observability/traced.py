@@ -27,7 +27,7 @@ class Traced:
         self._about = about
 
     @property
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # type: ignore[misc]
         """Whoever asks which adapter it is, means the one inside."""
         return type(self._inner)
 
@@ -40,14 +40,16 @@ class Traced:
 
     def _called(self, span: str, method: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: object, **named: object) -> object:
-            with self._tracer.span(span, **self._about()):
+            with self._tracer.span(span) as here:
+                here.note(**self._about())
                 return method(*arguments, **named)
 
         return call
 
     def _awaited(self, span: str, method: Callable[..., Any]) -> Callable[..., object]:
         async def call(*arguments: object, **named: object) -> object:
-            with self._tracer.span(span, **self._about()):
+            with self._tracer.span(span) as here:
+                here.note(**self._about())
                 return await method(*arguments, **named)
 
         return call

@@ -110,7 +110,7 @@ class _Exchange:
         # Once the body is there, waiting is waiting for the end of the connection, which is nobody's delay.
         waited = self._pace.receive(self._receive) if self._unread else self._receive()
         message = cast("HTTPReceiveMessage", await waited)
-        self.received += len(message.get("body", b""))
+        self.received += len(cast("bytes", message.get("body", b"")))
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self._unread = False
         return message

@@ -11,6 +11,7 @@ ECS_VERSION = "8.17.0"
 FIELDS = {
     "logger": "log.logger",
     "pid": "process.pid",
+    "process": "process.name",
     "request_id": "http.request.id",
     "method": "http.request.method",
     "route": "url.path",

@@ -3,13 +3,10 @@
 import asyncio
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Sent
 from structlog.contextvars import get_contextvars
 
@@ -21,54 +18,13 @@ from infrastructure.load_settings import BadSettings, load_settings
 from infrastructure.tracing import make_tracer, traced
 from tests.contracts.proof import failures
 from tests.contracts.tracing import TracerContract
-
-
-class Collector:
-    """A collector on loopback; `spans` are those it was sent, `headers` what it was shown last."""
-
-    def __init__(self) -> None:
-        self.spans: list[Sent] = []
-        self.resources: list[dict[str, str]] = []
-        self.headers: dict[str, str] = {}
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                assert self.path == "/v1/traces"
-                collector.headers = {name.lower(): value for name, value in self.headers.items()}
-                for group in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    named = {each.key: each.value.string_value for each in group.resource.attributes}
-                    collector.resources.append(named)
-                    collector.spans.extend(span for scope in group.scope_spans for span in scope.spans)
-                self.send_response(200)
-                self.send_header("content-type", "application/x-protobuf")
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def named(self, name: str) -> Sent:
-        (span,) = [span for span in self.spans if span.name == name]
-        return span
+from tests.servers.collector import Collector
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    started = Collector()
-    yield started
-    started.close()
+    with Collector() as started:
+        yield started
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from tests.e2e.service import Service, environment
+from tests.e2e.service import Service, assert_hushed, environment
 from tests.servers.ports import free_port, wait_until
 from tests.servers.s3 import S3Server
 
@@ -103,6 +103,8 @@ class Cluster:
             worker.kill()
         for api in self.apis.values():
             api.kill()
+        for worker in self.workers.values():
+            assert_hushed(worker.log, worker.settings)
 
     def api(self, name: str = "api", **settings: str) -> Service:
         """Return that API's process, a `Service`; started unless it runs. Its port stays when it is started again."""

@@ -15,6 +15,8 @@ import httpx
 _READY = re.compile(r"listens on (http://\S+) ")
 _KEY = re.compile(r"cq_\w+")
 _PATIENCE = 60.0
+_SECRET_LENGTH = 12
+"""A shorter value, as some tests give, is found inside innocent words."""
 _ZONES = ("GENERAL", "UPLOADS", "WEBSOCKETS", "HEALTH", "STRANGERS")
 UNLIMITED = {f"LIMIT_{zone}": "0" for zone in _ZONES}
 """Tests ask far more often than people do; those that are about the limits set them."""
@@ -25,6 +27,13 @@ def environment(data: Path) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "CT2_USE_MKL") if name in os.environ}  # noqa: TID251
     plain = {"DATA_DIR": str(data), "API_PORT": "0", "MODELS_DOWNLOAD": "false"}
     return inherited | plain | UNLIMITED
+
+
+def assert_hushed(log: str, settings: Mapping[str, str], *secrets: str) -> None:
+    """Have whatever the suite does with real processes prove that none has logged a secret that it was given (A-15)."""
+    given = (value for name, value in settings.items() if name.endswith(("_SECRET", "_KEY", "_TOKEN")))
+    told = [value for value in (*given, *secrets) if len(value) >= _SECRET_LENGTH and value in log]
+    assert not told, "a secret stands in the log"
 
 
 class Service:
@@ -86,6 +95,7 @@ class Service:
             assert self.process.stdout is not None
             self.process.stdout.close()
             self.process = None
+            assert_hushed(self.log, self.settings, self.key)
 
     def stop(self, patience: float = 30.0) -> int:
         """End the process as a supervisor would; return its exit status."""
@@ -95,6 +105,7 @@ class Service:
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.process = None
+        assert_hushed(self.log, self.settings, self.key)
         return status
 
     def client(self, key: str | None = None) -> httpx.Client:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 from redis import Redis
 
@@ -49,7 +48,7 @@ def rings(broker: Redis) -> str:
     return str([broker.hvals(queue) for queue in broker.scan_iter("*.msgs")])
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_a_sweeper_takes_back_and_rings_again_until_a_signal(
     tmp_path: Path, postgres: PostgresServer, redis: RedisServer
 ) -> None:
@@ -77,7 +76,7 @@ async def test_a_sweeper_takes_back_and_rings_again_until_a_signal(
         assert taken_back.lease is None
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_a_sweeper_waits_for_the_database_and_heeds_signals_meanwhile(tmp_path: Path) -> None:
     away = f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/nothing"
     with sweeper(tmp_path, DATABASE_URL=away) as process:
@@ -87,8 +86,8 @@ def test_a_sweeper_waits_for_the_database_and_heeds_signals_meanwhile(tmp_path: 
     assert "sweeper_ready" not in (tmp_path / "log").read_text()
 
 
-@pytest.mark.timeout(60)
-def test_what_prevents_migrating_and_sweeping_is_an_exit_status(tmp_path: Path, postgres: PostgresServer) -> None:
+@pytest.mark.timeout(120)
+def test_what_prevents_migrating_and_sweeping_is_an_exit_status(tmp_path: Path) -> None:
     alone = colloquy("sweeper", data=tmp_path / "data")
     assert (alone.returncode, "needs DATABASE_URL" in alone.stderr) == (78, True)
     away = f"postgresql+psycopg://nobody:hush@127.0.0.1:{free_port()}/nothing"
@@ -96,10 +95,3 @@ def test_what_prevents_migrating_and_sweeping_is_an_exit_status(tmp_path: Path, 
     assert (ran.returncode, ran.stdout) == (os.EX_TEMPFAIL, "")
     assert "after 0.5 seconds, the database cannot be used" in ran.stderr
     assert "hush" not in ran.stderr
-    with postgres.database() as database:
-        colloquy("migrate", data=tmp_path / "data", DATABASE_URL=database).check_returncode()
-        with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as own:
-            own.execute("UPDATE alembic_version SET version_num = '9999'")
-            assert colloquy("migrate", data=tmp_path / "data", DATABASE_URL=database).returncode == 0, "a newer release"
-            left = own.execute("SELECT version_num FROM alembic_version").fetchall()
-        assert left == [("9999",)]

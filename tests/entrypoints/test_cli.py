@@ -7,6 +7,9 @@ from pathlib import Path
 import pysubs2
 import pytest
 
+from infrastructure.load_settings import load_settings
+from infrastructure.startup import prepare
+
 COLLOQUY = Path(sys.executable).with_name("colloquy")
 CONVERSATION = Path(__file__).parents[1] / "data" / "conversation.flac"
 
@@ -71,23 +74,26 @@ def test_config_prints_what_is_in_force(tmp_path: Path) -> None:
     assert "hush" not in ran.stdout
 
 
+@pytest.mark.timeout(60)
 def test_doctor_tells_the_choice_and_the_way_to_better(tmp_path: Path) -> None:
     ran = colloquy("doctor", data=tmp_path, COLUMNS="200")
     assert ran.returncode == 0, ran.stdout
     assert "pocketsphinx: there are no weights of 'small'" in ran.stdout
 
 
+@pytest.mark.timeout(60)
 def test_doctor_fails_where_the_main_job_cannot_run() -> None:
     ran = colloquy("doctor", data=Path("/proc/colloquy"))
     assert ran.returncode == 1, ran.stdout
     assert "DATA_DIR" in ran.stdout
 
 
+@pytest.mark.timeout(60)
 def test_doctor_looks_at_what_is_there_and_makes_nothing(tmp_path: Path) -> None:
     ran = colloquy("doctor", "--json", data=tmp_path / "data")
     assert ran.returncode == 0, ran.stdout
     assert not (tmp_path / "data").exists()
-    colloquy("keys", "issue", "first", data=tmp_path / "data")
+    prepare(load_settings({"DATA_DIR": str(tmp_path / "data")}))
     (tmp_path / "data").chmod(0o755)
     found = {
         finding["part"]: finding for finding in json.loads(colloquy("doctor", "--json", data=tmp_path / "data").stdout)

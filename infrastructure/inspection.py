@@ -1,13 +1,10 @@
-"""What the installation around this process is like: servers, folders, workers, the queue; beside a running service.
+"""What an installation is like: its servers, its queue, its models, and the machine; beside a running service.
 
 It changes nothing but one blob of its own, which it removes. What it says is for the operator, and holds no secret.
 """
 
 import asyncio
 import os
-import resource
-import shutil
-import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -18,13 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import ColloquyError
-from infrastructure.access_settings import is_loopback
 from infrastructure.container import Container
 from infrastructure.database import looking, pending_migrations
 from infrastructure.engine_choice import missing_models
 from infrastructure.examination import Finding
+from infrastructure.machine import look_at_machine, look_at_processes
 from infrastructure.models import faults, shelf
-from infrastructure.pulse import signs
 from infrastructure.settings import Settings
 from infrastructure.storage import rules_of
 
@@ -34,24 +30,25 @@ _SLOW_SECONDS = 1.0
 _SKEW_SECONDS = 2.0
 _WAITING_SECONDS = 60.0
 _CONNECTIONS_PERCENT = 80
-_FEW_FILES = 1024
 _READ_BYTES = 1_000_000_000
 """Models up to this size are compared with their digests, in a few seconds; larger ones by `colloquy models verify`."""
 _PROBE = "health/doctor"
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _QUEUE = text(
-    "SELECT count(CASE WHEN status = 'queued' THEN 1 END) AS queued,"
-    " count(CASE WHEN lease_until IS NOT NULL THEN 1 END) AS running,"
-    " count(DISTINCT lease_worker) AS workers,"
-    " min(CASE WHEN status = 'queued' THEN run_after END) AS oldest FROM tasks"
+    "SELECT (SELECT count(*) FROM tasks WHERE status = 'queued') AS queued,"
+    " (SELECT min(run_after) FROM tasks WHERE status = 'queued') AS oldest,"
+    " (SELECT count(*) FROM tasks WHERE lease_until IS NOT NULL) AS running,"
+    " (SELECT count(DISTINCT lease_worker) FROM tasks WHERE lease_until IS NOT NULL) AS workers"
 )
 
 
 def inspect_installation(settings: Settings) -> list[Finding]:
     """Return the findings; what does not answer in time is one of them."""
     if settings.alone and not Path(settings.sql_url.partition(":///")[2]).exists():  # to look would be to make it
-        return [*_machine(settings), Finding("ok", "database", "SQLite, not there yet: the first start makes it")]
-    return [*_machine(settings), *asyncio.run(_servers(settings)), *_processes(settings)]
+        return [
+            *look_at_machine(settings),
+            Finding("ok", "database", "SQLite, not there yet: the first start makes it"),
+        ]
+    return [*look_at_machine(settings), *asyncio.run(_servers(settings)), *look_at_processes(settings)]
 
 
 async def _servers(settings: Settings) -> list[Finding]:
@@ -172,75 +169,6 @@ def _models(settings: Settings) -> list[Finding]:
         else:
             found.append(Finding("ok", "models", f"{model.name}, as published"))
     return found
-
-
-def _machine(settings: Settings) -> list[Finding]:
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    few = 0 <= files < _FEW_FILES
-    found = [Finding("warn" if few else "ok", "open files", f"{files}", "ulimit -n 4096, or more" if few else "")]
-    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*"))
-    wanted = settings.asr.device.startswith("cuda") or settings.diarization.device.startswith("cuda")
-    found.append(
-        Finding(
-            "fail", "GPU", "none is here, and a setting names one", "install its driver, or hand it to the container"
-        )
-        if wanted and not cards
-        else Finding("ok", "GPU", f"{len(cards)} of NVIDIA's" if cards else "none")
-    )
-    for folder in sorted({settings.data, settings.blob_dir}):
-        if folder.is_dir():
-            found += _permissions(folder) + _room(folder, settings)
-    secret = settings.data / "installation.secret"
-    found += _permissions(secret) if secret.exists() else []
-    if not settings.alone and not settings.installation_secret:
-        said = "none: nobody can log in, and webhooks keep no secrets"
-        found.append(
-            Finding("warn", "INSTALLATION_SECRET", said, "openssl rand -base64 32, the same for every process")
-        )
-    return [*found, *_edge(settings)]
-
-
-def _permissions(path: Path) -> list[Finding]:
-    if path.stat().st_mode & _OTHERS:
-        return [Finding("warn", "permissions", f"others than this user may look into {path}", f"chmod go= {path}")]
-    return []
-
-
-def _room(folder: Path, settings: Settings) -> list[Finding]:
-    volume = shutil.disk_usage(folder)
-    least = max(settings.max.file_size, volume.total * settings.min.free_percent / 100)
-    said = f"{volume.free >> 20} MiB free on the volume of {folder}"
-    if volume.free < least:
-        return [Finding("fail", "room", f"{said}: uploads are refused", "make room, or lower MIN_FREE_PERCENT")]
-    return [Finding("ok", "room", said)]
-
-
-def _edge(settings: Settings) -> list[Finding]:
-    if is_loopback(settings.api.host):
-        return [Finding("ok", "edge", f"only this machine reaches {settings.api.host}")]
-    proxies = settings.api.trusted_proxies
-    if not proxies:
-        said = f"{settings.api.host} is open to others without TLS, and no proxy is trusted"
-        return [Finding("warn", "edge", said, "put Caddy before it, and name it in API_TRUSTED_PROXIES")]
-    everybody = any(each.strip().endswith("/0") for each in proxies.split(","))
-    fix = "name the proxies alone" if everybody else ""
-    return [Finding("warn" if everybody else "ok", "edge", f"trusts what {proxies} say of callers", fix)]
-
-
-def _processes(settings: Settings) -> list[Finding]:
-    if not settings.pulse_dir.is_dir():
-        return [Finding("ok", "processes", "none has run here yet")]
-    found = [
-        Finding(
-            "ok" if sign.alive and all(state == "ok" for state in sign.parts.values()) else "warn",
-            "processes",
-            f"{sign.role} {sign.pid}, heard of {sign.age:.0f} s ago"
-            + "".join(f"; {part}: {state}" for part, state in sign.parts.items() if state != "ok"),
-            "mend the parts that it names" if sign.alive else "end it: it does nothing any more",
-        )
-        for sign in signs(settings.pulse_dir)
-    ]
-    return found or [Finding("ok", "processes", "none runs on this machine")]
 
 
 def _kind(settings: Settings) -> str:

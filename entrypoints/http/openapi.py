@@ -55,6 +55,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag("Callers", "Keys, users who log in, tokens for browsers."),
             Tag("Webhooks", "Being told, instead of asking."),
             Tag("Models", "What recognises and what tells apart."),
+            Tag("Operation", "For whoever runs the service, with a key that has the scope `admin`."),
             Tag("Health", "For whoever runs the service; no key needed."),
         ],
         openapi_router=page,

@@ -168,14 +168,14 @@ def stat(panel: Json, series: list[Series], field: Field) -> str:
         (
             (at - field.start) / (field.end - field.start) * field.width,
             field.height - 2 - (each - low) / ((top - low) or 1) * field.height * 0.38,
+            each,
         )
         for at, each in series[0].points
-        if math.isfinite(each)
     ]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in part)
     out = ""
-    if len(part) > 1:
-        ground = f"{part[-1][0]:.1f},{field.height:.1f} {part[0][0]:.1f},{field.height:.1f}"
+    for run in _runs(part):
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
+        ground = f"{run[-1][0]:.1f},{field.height:.1f} {run[0][0]:.1f},{field.height:.1f}"
         out += f'<polygon points="{path} {ground}" fill="{colour}" fill-opacity="0.16"/>'
         out += f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-opacity="0.75" stroke-width="1.2"/>'
     words = f"{value:.0f}" if defaults.get("decimals") == 0 else written(value, defaults["unit"])

@@ -91,7 +91,7 @@ class Day:
 
     def second(self, number: int, of: int) -> None:
         """Do what this second brings: more at noon than in the morning."""
-        busy = 0.03 + 0.15 * math.sin(math.pi * number / of) ** 2
+        busy = 0.06 + 0.5 * math.sin(math.pi * number / of) ** 2
         if self._dice.random() < busy:
             self._submit()
         for _ in range(self._dice.randrange(1, 9)):
@@ -104,19 +104,15 @@ class Day:
         self._mishap(number, of)
 
     def _mishap(self, number: int, of: int) -> None:
-        """The database is away, engines die, a worker is killed and comes back minutes later."""
-        worker = self._cluster.workers["worker-2"]
+        """The database is away, engines die, and a worker is killed that nobody starts again."""
         if number == of // 5:
             self._postgres.stop(signal.SIGQUIT)
         elif number == of // 5 + 75:
             self._postgres.start()
-        elif number in {of // 2 - 40, of // 2 - 25, of // 2, of // 2 + 10, of // 2 + 18}:
+        elif number in {of // 2, of // 2 + 20, of // 2 + 30, of - 90, of - 60, of - 40}:
             self._kill_an_engine()
-        elif number == of // 2 + 20:
-            worker.send(signal.SIGKILL)
-        elif number == of - 30:
-            worker.kill()
-            worker.start(wait=False)
+        elif number == of - 230:
+            self._cluster.workers["worker-2"].kill()
 
     def _submit(self) -> None:
         file = DATA / self._dice.choice(("call.flac", "call.flac", "conversation.flac"))
@@ -191,7 +187,7 @@ def take(minutes: float, folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--minutes", type=float, default=7.0)
     parser.add_argument("--to", type=Path, required=True)
     chosen = parser.parse_args()
     take(chosen.minutes, chosen.to.resolve())

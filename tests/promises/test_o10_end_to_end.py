@@ -68,7 +68,7 @@ def told(receiver: Receiver, status: str) -> Callable[[], bool]:
 
 
 @pytest.mark.patient
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_o10_a_worker_that_is_gone_is_told_and_so_is_the_next(
     tmp_path: Path, postgres: PostgresServer, redis: RedisServer
 ) -> None:
@@ -84,15 +84,15 @@ def test_o10_a_worker_that_is_gone_is_told_and_so_is_the_next(
         api = cluster.api(METRICS_PORT=str(ports["colloquy-api"]))
         worker = cluster.worker(METRICS_PORT=str(ports["colloquy-worker"]))
         api.wait(api.submit(RECORDING))
-        until(lambda: len(prometheus.query("colloquy:slots:sum")) == 2, seconds=30, what="a worker that is seen")
+        until(lambda: len(prometheus.query("colloquy:slots:sum")) == 2, seconds=60, what="a worker that is seen")
         assert FAULT not in prometheus.firing()
         worker.kill()
         waiting = cluster.submit_many(RECORDING, 2)
-        until(told(receiver, "firing"), seconds=40, what="somebody who is told")
+        until(told(receiver, "firing"), seconds=90, what="somebody who is told")
         assert FAULT in prometheus.firing()
         worker.start()
-        assert set(cluster.wait_all(waiting, patience=40).values()) == {"done"}
-        until(told(receiver, "resolved"), seconds=40, what="word that it is over")
+        assert set(cluster.wait_all(waiting, patience=90).values()) == {"done"}
+        until(told(receiver, "resolved"), seconds=90, what="word that it is over")
         assert FAULT not in prometheus.firing()
         scraped = {each["metric"]["__name__"] for each in prometheus.query('{__name__=~".+"}')}
         assert {name for name in scraped if name.startswith("colloquy_")} <= set(shown())

@@ -14,12 +14,12 @@ GREEN, BLUE, YELLOW, ORANGE, RED = "#73BF69", "#5794F2", "#FADE2A", "#FF9830", "
 PURPLE, TEAL, GREY = "#B877D9", "#37B7C3", "#9AA0A6"
 COLOURS: dict[str, dict[str, str]] = {
     "": {"p50": GREEN, "p95": ORANGE, "p99": RED, "waiting": YELLOW, "running": BLUE, "overdue": ORANGE, "failed": RED,
-           "leases": YELLOW, "deliveries": BLUE},
+           "leases": TEAL, "deliveries": BLUE},
     "class": {"2xx": GREEN, "3xx": BLUE, "4xx": ORANGE, "5xx": RED},
     "status": {"done": GREEN, "error": RED, "cancelled": GREY, "queued": YELLOW, "processing": BLUE},
     "state": {"busy": BLUE, "free": GREEN},
     "cause": {
-        "worker_crashed": RED, "engine_hung": PURPLE, "out_of_memory": ORANGE, "lease_expired": YELLOW,
+        "worker_crashed": RED, "engine_hung": PURPLE, "out_of_memory": ORANGE, "lease_expired": TEAL,
         "crashed": RED, "died_idle": GREY, "hung": PURPLE, "device_error": YELLOW, "not_ready": ORANGE,
     },
     "outcome": {"delivered": GREEN, "failed": ORANGE, "given_up": RED},

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -18,16 +17,13 @@ class Encryption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keys: Annotated[
         str,
         Meta(
-            pattern=rf"^({_KEY}( *, *{_KEY})*)?$",
+            pattern=rf"^({_KEY}([,\s]+{_KEY})*)?$",
             description="Keys under which recordings and transcripts are encrypted at rest, separated by commas: 32 "
             "random bytes in base64 each, the first in use, the others for reading what was encrypted before. Empty is "
             "off.",
             extra={"secret": True},
         ),
     ] = ""
-    key_file: Annotated[
-        str, Meta(description="A file with these keys, one a line, instead of ENCRYPTION_KEYS.")
-    ] = ""  # fmt: skip
     # Whoever switches it on has recordings from before; whoever starts with it has none, and can be stricter.
     plain: Annotated[
         Literal["read", "refuse"],
@@ -37,35 +33,27 @@ class Encryption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def on(self) -> bool:
         """Whether what is stored is encrypted."""
-        return bool(self.keys or self.key_file)
+        return bool(self.keys)
 
     def operator_keys(self) -> list[bytes]:
         """Return the keys, the one in use first; none if it is off.
 
         Raises:
-            ValueError, OSError: the file is not what it should be, or cannot be read.
+            ValueError: one is none.
         """
-        lines = Path(self.key_file).read_text("ascii").splitlines() if self.key_file else self.keys.split(",")
-        return [_decoded(line.strip()) for line in lines if line.strip()]
+        return [_decoded(text) for text in self.keys.replace(",", " ").split()]
 
     def problems(self, *, public_url: str) -> Iterator[str]:
         """Say what is wrong, or contradicts the address `public_url` at which clients reach the store themselves."""
-        if self.keys and self.key_file:
-            yield "ENCRYPTION_KEYS and ENCRYPTION_KEY_FILE: give one of them"
-            return
         if self.on and public_url:
             yield "S3_PUBLIC_URL: clients could not read what is encrypted, and would upload what is not; leave it out"
         if self.plain == "refuse" and not self.on:
             yield "ENCRYPTION_PLAIN: refuse needs ENCRYPTION_KEYS, for without them nothing is encrypted"
         try:
-            if self.key_file and not self.operator_keys():
-                yield f"ENCRYPTION_KEY_FILE: there is no key in {self.key_file}"
             if len(set(keys := self.operator_keys())) < len(keys):
                 yield "ENCRYPTION_KEYS: the same key stands there twice"
-        except OSError as error:
-            yield f"ENCRYPTION_KEY_FILE: cannot read {self.key_file}: {error.strerror}"
         except ValueError as error:
-            yield f"{'ENCRYPTION_KEY_FILE' if self.key_file else 'ENCRYPTION_KEYS'}: {error}"
+            yield f"ENCRYPTION_KEYS: {error}"
 
 
 def _decoded(text: str) -> bytes:

@@ -21,7 +21,7 @@ _SQLITE = (
     WHEN EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id)
     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END""",
     """CREATE TRIGGER audit_pruning_of_old BEFORE INSERT ON audit_pruning
-    WHEN NEW.before > strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day')
+    WHEN NEW.before > datetime('now', '-1 day')
     BEGIN SELECT RAISE(ABORT, 'the audit log keeps what is less than a day old'); END""",
     """CREATE TRIGGER audit_pruning_unchanged BEFORE UPDATE ON audit_pruning
     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END""",

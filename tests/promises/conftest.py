@@ -9,6 +9,7 @@ PATIENT = (
     "test_o02",
     "test_o07",
     "test_o08",
+    "test_o10_end_to_end",
     "test_r",
     "test_u04",
     "test_u05",

@@ -60,8 +60,16 @@ def run(*command: str) -> str:
 def test_o10_what_is_shipped_is_valid() -> None:
     configuration = run(program("promtool"), "check", "config", str(SHIPPED / "prometheus" / "prometheus.yml"))
     assert configuration.count("SUCCESS") == 7, "the file, its list of rules, and five files of rules"
-    receivers = run(program("amtool"), "check-config", *map(str, sorted((SHIPPED / "alertmanager").glob("*.yml"))))
-    assert receivers.count("SUCCESS") == 2
+    for file in (SHIPPED / "alertmanager").glob("*.yml"):
+        assert "SUCCESS" in run(program("amtool"), "check-config", str(file))
+        for severity, receiver in (("critical", "at-once"), ("warning", "somebody")):
+            routed = run(program("amtool"), "config", "routes", "test", f"--config.file={file}", f"severity={severity}")
+            assert routed.strip() == receiver
+
+
+def test_o10_as_shipped_nobody_outside_is_told() -> None:
+    shipped = yaml.safe_load((SHIPPED / "alertmanager" / "alertmanager.yml").read_text())
+    assert all(set(receiver) == {"name"} for receiver in shipped["receivers"])
 
 
 @pytest.mark.timeout(180)
@@ -102,6 +110,14 @@ def test_o10_rules_ask_for_numbers_that_exist() -> None:
         for name, labels in labels_of(rule["expr"]):
             if ":" not in name:
                 assert labels <= series[name] | ADDED, f"{name} has no {labels - series[name]}"
+
+
+def test_o10_alerts_are_called_by_names_that_they_have() -> None:
+    texts = [file for pattern in ("**/*.yml", "**/*.json", "RUNBOOK.md") for file in SHIPPED.glob(pattern)]
+    assert len(texts) > 12
+    for file in texts:
+        called = set(re.findall(r"\bColloquy[A-Z]\w+", file.read_text()))
+        assert called <= set(ALERTS), f"{file.name}: {called - set(ALERTS)}"
 
 
 def test_o10_the_runbook_asks_for_numbers_that_exist() -> None:

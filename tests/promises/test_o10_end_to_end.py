@@ -67,9 +67,9 @@ def told(receiver: Receiver, status: str) -> Callable[[], bool]:
     return has_been
 
 
-@pytest.mark.patient
+@pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_o10_a_worker_that_is_gone_is_told_and_so_is_the_next(
+def test_o10_a_worker_that_is_gone_is_told_of_until_it_is_back(
     tmp_path: Path, postgres: PostgresServer, redis: RedisServer
 ) -> None:
     ports = {name: free_port() for name in ("colloquy-api", "colloquy-worker", "prometheus")}

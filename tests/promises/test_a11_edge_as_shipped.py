@@ -62,11 +62,12 @@ def zones() -> dict[str, Block]:
     """What `(zones)` of the shipped file limits, by name."""
     [block] = [each for each in parsed(SHIPPED.read_text()) if each.words == ["(zones)"]]
     limits = block.named("rate_limit")
-    assert [each.words[0] for each in block.inside if each not in limits] == [each.words[1] for each in limits]
+    asked = [each for each in block.inside if each not in limits]
     found = {}
-    for limit in limits:
+    for (name, *told), limit in zip((each.words for each in asked), limits, strict=True):
         [zone] = limit.inside
-        assert zone.words[0] == "zone"
+        assert (limit.words, zone.words) == (["rate_limit", name], ["zone", name.removeprefix("@counted_")])
+        assert told == (["vars_regexp", "key", "."] if zone.words[1] == "address" else ["vars", *zone.words])
         found[zone.words[1]] = zone
     assert len(found) == len(limits), "zones' names are the module's for all of its handlers"
     return found

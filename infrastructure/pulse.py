@@ -50,14 +50,16 @@ class Pulse:
         """Make the file, and remove what nobody keeps any more."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _forget_others(self._path.parent)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._appear()
         self.beat({}, "")
         return self
 
     def beat(self, parts: Mapping[str, str], url: str) -> None:
         """Say how the process is, and that it is; a disk that takes no word more still takes the second."""
         now = time.time()
+        if not os.fstat(self._file).st_nlink:  # somebody tidied it away while this machine slept
+            os.close(self._file)
+            self._appear()
         said = {"role": self._role, "pid": os.getpid(), "url": url, "parts": dict(parts)}
         if said != self._said:
             with suppress(OSError):
@@ -66,6 +68,14 @@ class Pulse:
                 os.ftruncate(self._file, len(words))
                 self._said = said
         os.utime(self._file, (now, now))
+
+    def _appear(self) -> None:
+        """Make the file, locked before anybody can find it: one without a lock would be taken for a dead process's."""
+        hidden = self._path.with_name(f".{self._path.name}")
+        self._file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        hidden.rename(self._path)
+        self._said = {}
 
     def end(self) -> None:
         """Take the file away."""

@@ -1,5 +1,6 @@
 """`colloquy health`: how the processes of this machine are; for supervisors, so it is quick and ends with a status."""
 
+import http
 import http.client
 import json
 from urllib.parse import urlsplit
@@ -46,7 +47,9 @@ def _ask(url: str, path: str) -> dict[str, str]:
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_SECONDS)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
-        body = json.loads(connection.getresponse().read())
-        return dict(body.get("parts", {}))
+        answer = connection.getresponse()
+        if answer.status not in {http.HTTPStatus.OK, http.HTTPStatus.SERVICE_UNAVAILABLE}:
+            raise ValueError(answer.reason)
+        return dict(json.loads(answer.read()).get("parts", {}))
     finally:
         connection.close()

@@ -18,14 +18,14 @@ from adapters.storage.memory import MemoryBlobStore
 from adapters.system import Uuid7Factory
 from domain.errors import NotConfigured
 from domain.search import text_parts
-from domain.task import Task, media_key, transcript_key
+from domain.task import Task, transcript_key
 from infrastructure.backup import make_backup, restore_backup
 from infrastructure.database import connect, migrate
 from infrastructure.encrypt_old import EncryptOld
 from infrastructure.encryption import refuse_wrong_keys
 from infrastructure.load_settings import BadSettings, effective, load_settings
-from tests.builders import a_full_task
 from tests.contracts.blob_store import chunked, content_of
+from tests.contracts.deletions import an_ended_task
 
 SAID = "quixotic words in confidence"
 
@@ -83,7 +83,7 @@ class Place:
     async def put(self, task: Task, *, encrypted: bool) -> None:
         await self.vault.open()
         store = self.blobs if encrypted else self.stored
-        await store.put(media_key(task.id), chunked(SAID.encode()))
+        await store.put(task.media.key, chunked(SAID.encode()))
         await store.put(transcript_key(task.id, task.revision), chunked(SAID.encode()))
         async with self.uow() if encrypted else SqlUnitOfWork(self.engine) as uow:
             await uow.tasks.add(task)
@@ -98,7 +98,7 @@ class Place:
 
     async def found(self) -> int:
         async with self.uow() as uow:
-            hits = await uow.texts.find(a_full_task().owner, ["quix"], before=None, limit=9)
+            hits = await uow.texts.find(an_ended_task().owner, ["quix"], before=None, limit=9)
         assert all(hit.text == SAID for hit in hits)
         return len(hits)
 
@@ -111,7 +111,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 async def test_what_was_stored_before_is_encrypted_when_told(place: Place) -> None:
-    task = a_full_task()
+    task = an_ended_task()
     await place.put(task, encrypted=False)
     await place.stored.put("media/0198f3a2-7c1e-7d55-9b1e-3f6a2d1c4b5e", chunked(b"nobody's, deleted just now"))
     apply = EncryptOld(place.stored, place.blobs, place.uow, place.engine, place.vault)
@@ -120,17 +120,15 @@ async def test_what_was_stored_before_is_encrypted_when_told(place: Place) -> No
     assert not await place.told()
     assert await content_of(place.blobs, transcript_key(task.id, task.revision)) == SAID.encode()
     assert await place.found() == 1
-    assert [key async for key in place.stored.list("media/")] == [media_key(task.id)], (
-        "what has no row does not come back"
-    )
+    assert [key async for key in place.stored.list("media/")] == [task.media.key], "what has no row does not come back"
     assert await apply() == (0, 0)
 
 
 async def test_a_backup_tells_nothing_and_needs_the_key(place: Place, tmp_path: Path) -> None:
-    tasks = [a_full_task(), a_full_task()]
-    await place.put(tasks[0], encrypted=True)
+    task = an_ended_task()
+    await place.put(task, encrypted=True)
     file = tmp_path / "backup.tar"
-    await place.stored.put(media_key(tasks[0].id), chunked(SAID.encode()))  # one from before, still in plain
+    await place.stored.put(task.media.key, chunked(SAID.encode()))  # one from before, still in plain
     await make_backup(place.url, place.blobs, file, made_at="now")
     assert b"quixotic" not in file.read_bytes()
     with tarfile.open(file) as tar:
@@ -141,7 +139,7 @@ async def test_a_backup_tells_nothing_and_needs_the_key(place: Place, tmp_path: 
             await restore_backup(file, new.engine, new.stored)
         await restore_backup(file, new.engine, new.stored, lambda _: None)
         assert not await new.told()
-        assert await content_of(new.blobs, media_key(tasks[0].id)) == SAID.encode()
+        assert await content_of(new.blobs, task.media.key) == SAID.encode()
         assert await new.found() == 1
     finally:
         await new.engine.dispose()

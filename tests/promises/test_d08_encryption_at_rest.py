@@ -33,7 +33,7 @@ def command(data: Path, settings: Mapping[str, str], *arguments: str) -> subproc
     colloquy = str(Path(sys.executable).with_name("colloquy"))
     return subprocess.run(
         [colloquy, *arguments],
-        env=environment(data) | settings,
+        env=environment(data) | dict(settings),
         capture_output=True,
         text=True,
         timeout=60,

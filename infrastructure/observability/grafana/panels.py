@@ -13,8 +13,10 @@ Json = dict[str, Any]
 GREEN, BLUE, YELLOW, ORANGE, RED = "#73BF69", "#5794F2", "#FADE2A", "#FF9830", "#F2495C"
 PURPLE, TEAL, GREY = "#B877D9", "#37B7C3", "#9AA0A6"
 COLOURS: dict[str, dict[str, str]] = {
-    "": {"p50": GREEN, "p95": ORANGE, "p99": RED, "waiting": YELLOW, "running": BLUE, "overdue": ORANGE, "failed": RED,
-           "leases": TEAL, "deliveries": BLUE},
+    "": {
+        "p50": GREEN, "p95": ORANGE, "p99": RED, "waiting": YELLOW, "running": BLUE, "overdue": ORANGE, "failed": RED,
+        "leases": TEAL, "deliveries": BLUE,
+    },
     "class": {"2xx": GREEN, "3xx": BLUE, "4xx": ORANGE, "5xx": RED},
     "status": {"done": GREEN, "error": RED, "cancelled": GREY, "queued": YELLOW, "processing": BLUE},
     "state": {"busy": BLUE, "free": GREEN},
@@ -43,7 +45,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel without its place: the board gives it an id and a position."""
+    """A panel without its place: the board gives it an id and a position.
+
+    `steps` are values from which it has another colour, `most` is the top of its axis; `options`, `custom`, `defaults` (of
+    its fields) and what stands `beside` them are Grafana's own.
+    """
 
     kind: str
     title: str

@@ -33,11 +33,18 @@ _PREFIX = "health/"
 class Probe:
     """Looks at the parts of one process, at most once a second however many ask; from its event loop.
 
-    `works` says whether it runs engines; `own` adds parts that only the process itself knows of.
+    `works` says whether it runs engines, `keeps` whether recordings come onto its volumes; `own` adds parts that only
+    the process itself knows of.
     """
 
     def __init__(
-        self, container: Container, settings: Settings, *, works: bool, own: Callable[[], Mapping[str, str]] = dict
+        self,
+        container: Container,
+        settings: Settings,
+        *,
+        works: bool,
+        keeps: bool = True,
+        own: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._container = container
         self._settings = settings
@@ -45,8 +52,9 @@ class Probe:
         self._checks: dict[str, Callable[[], Awaitable[str]]] = {
             "database": self._ask_database,
             "blobs": self._ask_blobs,
-            "storage": lambda: asyncio.to_thread(_measure_storage, settings),
         }
+        if keeps:
+            self._checks["storage"] = lambda: asyncio.to_thread(_measure_storage, settings)
         if settings.broker_url:
             self._checks["broker"] = self._ask_broker
         if works:

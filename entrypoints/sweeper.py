@@ -23,7 +23,7 @@ class SweeperProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.container = Container(settings=settings)
-        self.probe = Probe(self.container, settings, works=False)
+        self.probe = Probe(self.container, settings, works=False, keeps=False)
         self._undo = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -12,6 +12,8 @@ from redis import Redis
 
 from adapters.persistence.sql import SqlUnitOfWork
 from infrastructure.database import connect
+from infrastructure.load_settings import load_settings
+from infrastructure.pulse import signs
 from tests.builders import a_running_task, a_task
 from tests.e2e.service import environment
 from tests.entrypoints.test_cli import COLLOQUY, colloquy
@@ -48,6 +50,11 @@ def rings(broker: Redis) -> str:
     return str([broker.hvals(queue) for queue in broker.scan_iter("*.msgs")])
 
 
+def parts(pulses: Path) -> dict[str, str]:
+    """What the one process that runs there says of its parts."""
+    return {part: state for sign in signs(pulses) for part, state in sign.parts.items()}
+
+
 @pytest.mark.timeout(120)
 async def test_a_sweeper_takes_back_and_rings_again_until_a_signal(
     tmp_path: Path, postgres: PostgresServer, redis: RedisServer
@@ -62,11 +69,15 @@ async def test_a_sweeper_takes_back_and_rings_again_until_a_signal(
             await uow.tasks.add(abandoned)
             await uow.commit()
         broker, log = redis.url(database=7), tmp_path / "log"
-        with sweeper(tmp_path, DATABASE_URL=database, QUEUE_URL=broker) as process:
+        little_room = {"MIN_FREE_PERCENT": "99.999"}  # which is nothing to one that keeps no recordings
+        with sweeper(tmp_path, DATABASE_URL=database, QUEUE_URL=broker, **little_room) as process:
             wait_until(lambda: "sweeper_ready" in log.read_text(), seconds=30, what="the sweeper")
             wait_until(lambda: "lease_expired" in log.read_text(), seconds=30, what="the first sweep")
             with Redis.from_url(broker) as client:
                 wait_until(lambda: str(queued.id) in rings(client), seconds=10, what="its ring")
+            pulses = load_settings({"DATA_DIR": str(tmp_path / "data")}).pulse_dir
+            wait_until(lambda: parts(pulses).get("broker") == "ok", seconds=30, what="its pulse")
+            assert set(parts(pulses).values()) == {"ok"}, parts(pulses)
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0, log.read_text()
         assert "sweeper_stopped" in log.read_text()

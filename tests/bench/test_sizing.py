@@ -1,9 +1,11 @@
 """The simulation behind SIZING.md is right: beside formulas, another way to compute it, and the running service."""
 
 import heapq
+import itertools
 import random
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -104,9 +106,9 @@ def test_the_service_has_its_tasks_wait_as_simulated(
     tmp_path: Path, postgres: PostgresServer, redis: RedisServer
 ) -> None:
     """Two workers with a task each, and more tasks, at random, than they can do; what makes them busy is sleep."""
-    count, sleep, seconds = 16, 1.2, 10
+    count, sleep, seconds = 12, 2.0, 10
     dice = random.Random(11)
-    gaps = [dice.expovariate(2 / sleep * 1.6) for _ in range(count)]
+    moments = [*itertools.accumulate(dice.expovariate(2 / sleep * 1.6) for _ in range(count))]
     with (
         postgres.database() as url,
         Cluster(
@@ -118,10 +120,14 @@ def test_the_service_has_its_tasks_wait_as_simulated(
         for name in ("one", "two"):
             cluster.worker(name)
         cluster.wait_all([api.submit(clip) for _ in range(2)], patience=60)
-        tasks = []
-        for gap in gaps:
-            time.sleep(gap)
-            tasks.append(api.submit(clip))
+        begun = time.monotonic()
+
+        def submit(moment: float) -> str:
+            time.sleep(max(0.0, begun + moment - time.monotonic()))
+            return api.submit(clip)
+
+        with ThreadPoolExecutor(count) as callers:
+            tasks = [*callers.map(submit, moments)]
         assert {*cluster.wait_all(tasks, patience=90).values()} == {"done"}
         with psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string()) as database:
             rows = database.execute(

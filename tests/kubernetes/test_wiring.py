@@ -176,6 +176,20 @@ def test_images_are_pinned_to_this_release(name: str) -> None:
 
 
 @each_overlay
+def test_the_images_are_those_of_the_containerfile_and_run_as_its_user(name: str) -> None:
+    made = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    targets = re.findall(r"^FROM .+ AS (api|worker-\w+)$", made, re.MULTILINE)
+    users = {*re.findall(r"^USER (\S+)$", made, re.MULTILINE)}
+    assert [*re.findall(r"^ENTRYPOINT (.+)$", made, re.MULTILINE)] == ['["colloquy"]'] * len(targets)
+    for whose, template in pods(overlay(name)):
+        context = template["spec"]["securityContext"]
+        assert {f"{context['runAsUser']}:{context['runAsGroup']}"} == users, whose
+        for container in containers(template):
+            assert container["image"].rpartition("/")[2].partition(":")[0] in targets
+            assert "command" not in container, "the image's own is the program"
+
+
+@each_overlay
 def test_nobody_is_killed_while_it_still_does_what_it_promised(name: str) -> None:
     objects = overlay(name)
     for whose, template in pods(objects):
@@ -306,8 +320,11 @@ def test_weights_are_read_and_never_written_by_workers(name: str) -> None:
     objects = overlay(name)
     for whose, template in pods(objects):
         claims = [one for one in template["spec"]["volumes"] if "persistentVolumeClaim" in one]
+        if "models" in whose:
+            assert loaded(objects, containers(template)[0]).models.download, "it fetches, and nobody else does"
         if "worker" not in whose:
             continue
+        assert not loaded(objects, containers(template)[0]).models.download
         assert [one["persistentVolumeClaim"] for one in claims] == [{"claimName": "colloquy-models", "readOnly": True}]
         mount = next(each for each in containers(template)[0]["volumeMounts"] if each["name"] == "models")
         assert mount["readOnly"] is True

@@ -48,8 +48,8 @@ class Watch:
         assert self._thread is not None
         self._thread.join()
         self._look()
-        for (role, _), (first, last) in self._spent.items():
-            self.held[role].seconds += last - first
+        for (name, _pid), (first, last) in self._spent.items():
+            self.held[name].seconds += last - first
 
     def _forever(self) -> None:
         while not self._over.wait(_LOOK_SECONDS):

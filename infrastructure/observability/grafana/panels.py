@@ -47,8 +47,8 @@ class Query:
 class Panel:
     """A panel without its place: the board gives it an id and a position.
 
-    `steps` are values from which it has another colour, `most` is the top of its axis; `options`, `custom`, `defaults` (of
-    its fields) and what stands `beside` them are Grafana's own.
+    `steps` are values from which it has another colour, `most` is the top of its axis; `options`, `custom`, `defaults`
+    (of its fields) and what stands `beside` them are Grafana's own.
     """
 
     kind: str

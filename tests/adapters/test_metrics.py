@@ -178,7 +178,7 @@ def test_promtool_finds_nothing_to_say() -> None:
 def test_what_the_database_told_is_shown_as_it_was_told() -> None:
     shown = Scrape(everything_shown())
     assert shown.by("colloquy_tasks", "status") == {str(status): count for status, count in CENSUS.tasks.items()}
-    attempts = dict.fromkeys(USUAL_CAUSES, 0.0) | CENSUS.attempts
+    attempts = {**dict.fromkeys(USUAL_CAUSES, 0.0), **CENSUS.attempts}
     assert shown.by("colloquy_attempts_total", "cause") == attempts
     assert shown.value("colloquy_lease_expiries_total") == 4.0
     assert shown.value("colloquy_queue_oldest_seconds") == 61.5

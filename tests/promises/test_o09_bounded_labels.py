@@ -60,8 +60,8 @@ async def test_o09_labels_stay_few_and_hold_nothing_of_the_callers(api: Api, cli
         await client.post("/api/v1/transcribe", headers=headers, files=form, data={"title": f"{_MARK} {turn}"})
         seen.append((await shown(client, headers)).label_values())
     first, *_, labels = seen
-    values = {value for found in labels.values() for value in found}
-    assert not [value for value in values if _MARK in value.lower() or _ID.search(value)]
+    words = {word for found in labels.values() for word in found}
+    assert not [word for word in words if _MARK in word.lower() or _ID.search(word)]
     name = "colloquy_http_request_duration_seconds_count"
     templates = {re.sub(r":\w+}", "}", route.template) for route in routes}
     assert labels[name, "route"] <= templates | {"unmatched"}

@@ -105,7 +105,7 @@ class Installation:
         """Start the worker, after killing the one that runs."""
         worker = self.cluster.workers.get("worker")
         if worker is None:
-            return self.cluster.worker(METRICS_PORT=str(self.of_worker), **settings)
+            return self.cluster.worker(METRICS_PORT=str(self.of_worker))
         worker.kill()
         worker.settings = worker.settings | settings
         return worker.start()

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from dependency_injector import providers
 
+from entrypoints.api import Api
 from infrastructure import engine_choice
 from infrastructure.container import Container
 from infrastructure.engine_choice import Choice, absent_models, choose_asr, choose_diarizer
 from infrastructure.engines import asr_threads, diarizer_threads, executor_diarizer, hosting, pyannote_diarizer
 from infrastructure.load_settings import load_settings
-from infrastructure.settings import Settings
+from infrastructure.settings import PROJECT, Settings
 from infrastructure.startup import prepare
 
 PROFILES: dict[str, dict[str, str]] = {
@@ -79,6 +80,16 @@ def test_auto_takes_whisper_where_a_hub_answers(tmp_path: Path) -> None:
 def test_a_named_engine_never_falls_back(tmp_path: Path) -> None:
     assert choose_asr(settings(tmp_path, ASR_ENGINE="faster_whisper")).engine == "faster_whisper"
     assert choose_diarizer(settings(tmp_path)) == Choice("acoustic", "built in; it needs no weights")
+
+
+def test_an_api_takes_the_workers_for_whole_though_it_has_no_models_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.engine_choice.installed", lambda _: False)
+    weights = settings(tmp_path, ASR_MODEL=str(PROJECT / "tests" / "data" / "small-whisper"))
+    assert choose_asr(weights).engine == "pocketsphinx"
+    assert choose_asr(weights, elsewhere=True).engine == "faster_whisper"
+    assert Api(weights).container.asr_choice().engine == "faster_whisper"
 
 
 def test_auto_takes_pyannote_where_it_is_installed_and_its_weights_are(

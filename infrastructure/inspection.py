@@ -86,7 +86,7 @@ async def _database(container: Container, settings: Settings) -> list[Finding]:
     async with container.look() as uow:
         told = await uow.tasks.now()
     took, skew = time.monotonic() - begun, abs((datetime.now(UTC) - told).total_seconds())  # noqa: TID251 - the machine's
-    fine = [Finding("warn" if took > _SLOW_SECONDS else "ok", "database", f"{_kind(settings)} answers in {took:.2f} s")]
+    fine = [_timed("database", f"{_kind(settings)} answers", took)]
     if skew > _SKEW_SECONDS + took:
         fine.append(Finding("warn", "clock", f"{skew:.0f} s away from the database's", "let NTP set both clocks"))
     try:
@@ -138,7 +138,7 @@ async def _blobs(container: Container, settings: Settings) -> list[Finding]:
     took = time.monotonic() - begun
     if not whole or await store.stat(key) is not None:
         return [Finding("fail", part, "gives back something else than it was given", "use another store")]
-    found = [Finding("warn" if took > _SLOW_SECONDS else "ok", part, f"wrote, read and removed a blob in {took:.2f} s")]
+    found = [_timed(part, "wrote, read and removed a blob", took)]
     rules = await rules_of(container.stored())
     if rules is not None and not rules:
         why = "has no rules of ours for uploads that were left behind: only the service tidies up"
@@ -149,7 +149,7 @@ async def _blobs(container: Container, settings: Settings) -> list[Finding]:
 async def _broker(container: Container) -> list[Finding]:
     begun = time.monotonic()
     if await container.queue().answers():
-        return [Finding("ok", "broker", f"answers in {time.monotonic() - begun:.2f} s")]
+        return [_timed("broker", "answers", time.monotonic() - begun)]
     return [Finding("fail", "broker", "does not answer, or lets us not in", "look at QUEUE_URL and at the server")]
 
 
@@ -169,6 +169,12 @@ def _models(settings: Settings) -> list[Finding]:
         else:
             found.append(Finding("ok", "models", f"{model.name}, as published"))
     return found
+
+
+def _timed(part: str, did: str, took: float) -> Finding:
+    slow = took > _SLOW_SECONDS
+    fix = "look at its load, and at the way to it" if slow else ""
+    return Finding("warn" if slow else "ok", part, f"{did} in {took:.2f} s", fix)
 
 
 def _kind(settings: Settings) -> str:

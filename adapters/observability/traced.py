@@ -26,8 +26,8 @@ class Traced:
         self._spans = spans
         self._about = about
 
-    @property
-    def __class__(self) -> type:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         """Whoever asks which adapter it is, means the one inside."""
         return type(self._inner)
 

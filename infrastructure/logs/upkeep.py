@@ -6,10 +6,11 @@ It looks after the whole folder, since those who wrote may be gone for ever; of 
 import fcntl
 import gzip
 import os
+import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -20,6 +21,7 @@ LOOK_SECONDS = 3600.0
 SETTLED_SECONDS = 600.0
 """How long a file stays as it was written: whoever ships lines may still be reading its end."""
 _UNFINISHED = ".gz.new"
+_ASIDE = re.compile(r"[a-z]+(-\d+)?\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}Z\.log")
 
 
 class Upkeep:
@@ -63,24 +65,27 @@ class Upkeep:
             self._woken.clear()
 
     def _remove(self) -> None:
-        for left in self._folder.glob(f"*{_UNFINISHED}"):  # by a process that died over it
+        for left in self._set_aside(f".log{_UNFINISHED}"):  # by a process that died over it
             left.unlink(missing_ok=True)
-        aside = sorted((*self._set_aside(".log"), *self._set_aside(".log.gz")), key=_written)
-        abandoned = [path for path in self._folder.glob("*.log") if path not in aside and self._abandoned(path)]
+        # The folder may be everybody's: what others log there is not ours to count or to remove.
+        written = [path for path in self._folder.glob("*.log") if lock_of(self._folder, path.stem).exists()]
+        aside = [*self._set_aside(".log"), *self._set_aside(".log.gz")]
+        removable = sorted((*aside, *filter(self._abandoned, written)), key=_written)
         if self._keep is not None:
-            for path in [*aside, *abandoned]:
+            for path in removable:
                 if self._age(path) > self._keep:
                     path.unlink(missing_ok=True)
-        total = sum(_size(path) for path in self._folder.glob("*.log*"))
-        for path in sorted((*aside, *abandoned), key=_written):
+        total = sum(map(_size, (*aside, *written)))
+        for path in removable:
             if total <= self._most:
                 return
             total -= _size(path)
             path.unlink(missing_ok=True)
 
-    def _set_aside(self, ending: str) -> Iterable[Path]:
-        """Return the files with a time in their name."""
-        return [path for path in self._folder.glob(f"*.*Z{ending}") if path.is_file()]
+    def _set_aside(self, ending: str) -> list[Path]:
+        """Return the files with the name of a process and a time."""
+        named = (path for path in self._folder.glob(f"*Z{ending}") if _ASIDE.match(path.name))
+        return [path for path in named if path.is_file()]
 
     def _abandoned(self, path: Path) -> bool:
         """Whether nobody writes under that name any more."""

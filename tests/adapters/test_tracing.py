@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Sent
@@ -145,7 +146,7 @@ class Engine:
 async def test_calls_of_a_traced_port_are_spans(tracer: OtelTracer, collector: Collector) -> None:
     engine = traced(Engine(), tracer, {"work": "do work", "wait": "wait"}, lambda inner: {"engine": inner.name()})
     assert isinstance(engine, Engine)
-    assert type(engine) is Traced
+    assert type(cast("object", engine)) is Traced
     assert (engine.work(1, more=2), await engine.wait(), engine.name()) == (3, "waited", "engine")
     assert [number async for number in engine.stream()] == [1]
     with suppress(TypeError):

@@ -103,8 +103,11 @@ def test_o11_thirty_days_are_kept_also_after_downtime(tmp_path: Path, clock: Tim
     for days in range(0, 90, 10):
         old(tmp_path / f"api.2027-01-{days + 1:02}T00-00-00.000000Z.log.gz", days=days + 0.5)
     old(tmp_path / "worker-7.log", days=31)  # it was killed, and never came back
+    (tmp_path / ".worker-7.lock").touch()
     old(tmp_path / "api.2027-01-01T00-00-00.000000Z.log.gz.new", days=0)
-    strange = old(tmp_path / "notes.txt", days=400)
+    others = [
+        old(tmp_path / name, days=400) for name in ("notes.txt", "syslog.log", "nginx.2026Z.log.gz", "x.log.gz.new")
+    ]
     quiet = file(tmp_path, clock, "sweeper")
     quiet.write("it has said nothing since")
     os.utime(tmp_path / "sweeper.log", (NOON - 40 * DAY,) * 2)
@@ -113,7 +116,7 @@ def test_o11_thirty_days_are_kept_also_after_downtime(tmp_path: Path, clock: Tim
     assert left == [f"api.2027-01-{day:02}T00-00-00.000000Z.log.gz" for day in (1, 11, 21)]
     assert not (tmp_path / "worker-7.log").exists()
     assert (tmp_path / "sweeper.log").exists()
-    assert strange.exists()
+    assert all(path.exists() for path in others)
     Upkeep(tmp_path, keep=None, most=1 << 40, now=clock)()
     assert [name for name in names(tmp_path) if name.startswith("api")] == left
     quiet.close()
@@ -122,11 +125,13 @@ def test_o11_thirty_days_are_kept_also_after_downtime(tmp_path: Path, clock: Tim
 def test_o11_beyond_the_cap_the_oldest_go(tmp_path: Path, clock: Time) -> None:
     for number in range(8):
         old(tmp_path / f"worker-{number}.2027-01-01T00-00-00.{number:06}Z.log.gz", days=number + 1, size=1_000)
+    somebodys = old(tmp_path / "syslog.log", days=9, size=1_000_000)
     current = file(tmp_path, clock)
     current.write("x" * 1_999)
     Upkeep(tmp_path, keep=30 * DAY, most=5_000, now=clock)()
     kept = [name.partition(".")[0] for name in names(tmp_path)]
-    assert kept == ["api", "worker-0", "worker-1", "worker-2"]
+    assert kept == ["api", "syslog", "worker-0", "worker-1", "worker-2"]
+    assert somebodys.exists()
     current.close()
 
 

@@ -65,14 +65,12 @@ class Numbers:
             return
         for number, question in enumerate(self._questions):
             # One that hangs is asked once, however often somebody scrapes meanwhile.
-            if number not in self._asking:
+            if number not in self._asking or self._asking[number].done():
                 self._asking[number] = asyncio.ensure_future(question())
-        await asyncio.wait(self._asking.values(), timeout=ANSWER_SECONDS - 0.1)
-        answered = {number for number, asked in self._asking.items() if asked.done()}
-        if len(answered) == len(self._questions):
+                self._asking[number].add_done_callback(_heard)
+        _, unanswered = await asyncio.wait(self._asking.values(), timeout=ANSWER_SECONDS - 0.1)
+        if not unanswered:
             self._fresh_until = time.monotonic() + KEPT_SECONDS
-        for number in answered:
-            self._asking.pop(number).exception()  # whoever fails is left out, and the parts say which it is
 
     async def _ask_parts(self) -> None:
         self._whole.tell_parts(await self._parts())
@@ -90,6 +88,12 @@ class Numbers:
             self._whole.tell_census(None)
             raise
         self._whole.tell_census(census)
+
+
+def _heard(asked: "asyncio.Future[None]") -> None:
+    """Let it go: what fails is left out, and the parts say which of them it is."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 @asynccontextmanager

@@ -170,6 +170,7 @@ def test_every_series_of_the_catalogue_is_shown_with_its_labels_and_no_other() -
         assert labels == {frozenset(series.labels)}, series.name
 
 
+@pytest.mark.slow
 def test_promtool_finds_nothing_to_say() -> None:
     told = subprocess.run(["promtool", "check", "metrics"], input=everything_shown(), capture_output=True, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (0, b"", b"")

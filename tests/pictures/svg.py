@@ -11,6 +11,8 @@ from tests.pictures.scales import PALETTE, by_threshold, ticks, written
 
 Json = dict[str, Any]
 _MUTED, _GRID = "#8e9097", "rgba(204,204,220,0.09)"
+_GROUND = "#181b1f"
+"""A panel's own; what is stacked covers what it stands on."""
 _LEFT, _BOTTOM, _TOP = 62, 20, 6
 
 
@@ -130,7 +132,8 @@ def _line(here: list[tuple[float, float, float]], colour: str, custom: Json, fie
     if custom["drawStyle"] == "bars":
         wide = max(1.0, (field.width - _LEFT) / max(1, len(here)) * 0.8)
         return "".join(
-            rectangle(x - wide / 2, y, wide, field.y(0) - y, colour, custom["fillOpacity"] / 100)
+            rectangle(x - wide / 2, y, wide, field.y(0) - y, _GROUND, 1)
+            + rectangle(x - wide / 2, y, wide, field.y(0) - y, colour, custom["fillOpacity"] / 100)
             for x, y, mine in here
             if math.isfinite(mine) and mine > 0
         )
@@ -139,7 +142,7 @@ def _line(here: list[tuple[float, float, float]], colour: str, custom: Json, fie
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
         ground = f"{run[-1][0]:.1f},{field.y(0):.1f} {run[0][0]:.1f},{field.y(0):.1f}"
         if custom["stacking"]["mode"] == "normal":
-            out += f'<polygon points="{path} {ground}" fill="#181b1f"/>'
+            out += f'<polygon points="{path} {ground}" fill="{_GROUND}"/>'
         opacity = custom["fillOpacity"] / 100
         out += f'<polygon points="{path} {ground}" fill="{colour}" fill-opacity="{opacity}"/>'
         out += f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{custom["lineWidth"]}"/>'

@@ -151,9 +151,9 @@ def some_fail(received: Received) -> Reply:
 
 def take(minutes: float, folder: Path) -> None:
     """Run it, and draw what Prometheus saw."""
-    tmp = Path(tempfile.mkdtemp(prefix="colloquy-pictures-"))
     ports = {name: free_port() for name in JOBS}
     with ExitStack() as stack:
+        tmp = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="colloquy-pictures-")))
         postgres, redis = stack.enter_context(PostgresServer(durable=True)), stack.enter_context(RedisServer())
         receiver = stack.enter_context(Receiver(some_fail))
         settings = {

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from adapters.system import Uuid7Factory
+from domain.audit import Action
 from tests.entrypoints.http_routes import WEBSOCKET, Route, every_route
 from tests.entrypoints.http_service import Api
 
@@ -98,10 +99,17 @@ def with_ids(api: Api) -> list[Route]:
 
 
 def kept(api: Api) -> dict[str, Any]:
-    """Every row but those of keys, whose last use is noted."""
+    """Every row but those of keys, whose last use is noted, and the audit log, which tells of the attempt."""
     rows = api.database.rows.copy()
+    rows.audit = {}
     rows.api_keys = dict.fromkeys(rows.api_keys, b"")
     return {name: getattr(rows, name) for name in rows.__slots__}
+
+
+def refused(api: Api, about: str) -> set[str]:
+    """Who asked after this in vain, as the audit log has it."""
+    facts = [entry.fact for entry in api.database.rows.audit.values()]
+    return {fact.actor for fact in facts if fact.action is Action.REFUSED and fact.object == about}
 
 
 async def strangers(api: Api, client: httpx.AsyncClient) -> dict[str, dict[str, str]]:
@@ -146,6 +154,10 @@ async def test_a05_another_owners_id_is_nobodys(api: Api, client: httpx.AsyncCli
             assert foreign == none, (str(route), role)
             assert foreign[0] == 404, (str(route), role, foreign)
             assert kept(api) == before, (str(route), role)
+        await api.notes.flush()
+        # A delivery is looked for among one's own, and of what is not deleted there is no receipt to refuse.
+        if "delivery_id" not in route.parameters and "/deletions/" not in route.template:
+            assert len(refused(api, theirs)) == len(others), (str(route), "the attempts are told in the audit log")
         if route.template.endswith(ENDLESS):
             continue
         own = await ask(theirs, owner)

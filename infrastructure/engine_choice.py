@@ -113,11 +113,11 @@ def missing_models(settings: Settings) -> list[str]:
     if settings.models.download:
         return []
     asr, diarization, folder = settings.asr, settings.diarization, settings.models_dir
-    wanted = {
+    wanted: dict[str, tuple[str, Callable[[], Path | None]]] = {
         "faster_whisper": (asr.model, lambda: find_weights(asr.model, folder)),
         "sherpa_onnx": (asr.sherpa_model, lambda: sherpa_models.find_model(asr.sherpa_model, folder)),
     }
-    told = {
+    told: dict[str, tuple[str, Callable[[], Path | None]]] = {
         "pyannote": (diarization.model, lambda: find_pipeline(diarization.model, folder)),
         "pyannote_onnx": (diarization.model, lambda: find_exported(diarization.model, folder)),
         "sherpa_onnx": (diarization.sherpa_model, lambda: sherpa.find_networks(diarization.sherpa_model, folder)),

@@ -21,6 +21,7 @@ _LONGEST = 8_000
 _READ = 4 * _LONGEST
 """What is looked at for secrets, so that none is cut in two and passes."""
 _DEPTH = 4
+_LARGEST = 2**63 - 1
 
 
 def told(event: Mapping[str, Any], mask: Mask) -> Event:
@@ -48,9 +49,11 @@ def _failure(event: Mapping[str, Any]) -> Event:
 
 
 def _plain(name: str, value: object, mask: Mask, depth: int) -> Any:  # noqa: ANN401 - what JSON has
-    if name in _OURS and type(value) is str:
-        return value
     match value:
+        case str() if name in _OURS:
+            return one_line(value)
+        case int() if abs(value) > _LARGEST:  # more than JSON's writers take for a number
+            return str(value)
         case bool() | int() | float():
             return value
         case Mapping() if depth < _DEPTH:
@@ -63,9 +66,11 @@ def _plain(name: str, value: object, mask: Mask, depth: int) -> Any:  # noqa: AN
         case list() | tuple() | set() | frozenset() if depth < _DEPTH:
             return [_plain(name, item, mask, depth + 1) for item in value]
         case _:
-            if name in _MULTILINE:
-                return lines(mask.text(_text(value)[-_READ:])[-_LONGEST:])
-            return one_line(mask.text(_text(value)[:_READ])[:_LONGEST])
+            return _masked(_text(value), mask, whole=name in _MULTILINE)
+
+
+def _masked(text: str, mask: Mask, *, whole: bool) -> str:
+    return lines(mask.text(text[-_READ:])[-_LONGEST:]) if whole else one_line(mask.text(text[:_READ])[:_LONGEST])
 
 
 def _text(value: object) -> str:

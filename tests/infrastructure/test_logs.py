@@ -140,6 +140,22 @@ def test_a_line_of_json_is_elastic_common_schema(monkeypatch: pytest.MonkeyPatch
     assert {line["http.request.id"] for line in lines_of(error)} == {"from-the-edge"}
 
 
+def test_nothing_that_is_said_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unsayable:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    error = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", error)
+    configure_logging(Log(format="json"), "api")
+    odd = {"number": 10**40, "not_one": float("nan"), "half": "\udc80", "deep": [[[[[[1]]]]]], "nobody": Unsayable()}
+    structlog.get_logger().info("odd", **odd)
+    (line,) = lines_of(error)
+    assert (line["colloquy.number"], line["colloquy.half"]) == (str(10**40), "\\udc80")
+    error.close()  # nobody reads any more
+    structlog.get_logger().info("unheard")
+
+
 def test_in_the_console_a_trace_follows_on_lines_that_no_event_begins_like() -> None:
     event = told({"event": "e", "timestamp": "T", "level": "error", "a": "x y", "b": "", "trace": "one\ntwo"}, Mask())
     assert ConsoleLines(colours=False)(event).splitlines() == [

@@ -4,7 +4,6 @@ Whoever scrapes waits two seconds at most, and neither the database nor anything
 """
 
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
@@ -12,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 
 from entrypoints.watchdog import watch_loop
 from infrastructure.container import Container
-from infrastructure.metrics import show_at
+from infrastructure.metrics import measure_volumes, show_at
 from infrastructure.settings import Settings
 
 ANSWER_SECONDS = 1.7
@@ -55,10 +54,11 @@ class Numbers:
         return bytes(self._metrics.text())
 
     async def close(self) -> None:
-        """Ask nobody any more."""
+        """Ask nobody any more; one that does not let go, as a database that is away may not, is not waited for."""
         for asked in self._asking.values():
             asked.cancel()
-        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        if self._asking:
+            await asyncio.wait(self._asking.values(), timeout=1.0)
 
     async def _refresh(self) -> None:
         if time.monotonic() < self._fresh_until:
@@ -76,9 +76,7 @@ class Numbers:
         self._whole.tell_parts(await self._parts())
 
     async def _ask_volumes(self) -> None:
-        folders = {"data": self._settings.data} | ({} if self._settings.bucket else {"blobs": self._settings.blob_dir})
-        usage = {name: await asyncio.to_thread(shutil.disk_usage, folder) for name, folder in folders.items()}
-        self._whole.tell_volumes({name: (volume.free, volume.total) for name, volume in usage.items()})
+        self._whole.tell_volumes(await asyncio.to_thread(measure_volumes, self._settings))
 
     async def _ask_database(self) -> None:
         try:
@@ -110,11 +108,7 @@ async def showing(
     listener = None
     try:
         if settings.metrics.port:
-            try:
-                listener = show_at(settings, numbers.waited_for)
-            except OSError as error:
-                where = f"{settings.metrics.host}:{settings.metrics.port}"
-                raise SystemExit(f"colloquy: METRICS_PORT: cannot listen on {where}: {error.strerror}") from error
+            listener = show_at(settings, numbers.waited_for)
         yield numbers
     finally:
         if listener is not None:

@@ -1,6 +1,7 @@
 """Where numbers are shown, and what those of a worker are looked up in: slots, engines' processes, devices."""
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 
 from adapters.hosting.devices import Devices, canonical
@@ -44,6 +45,17 @@ def show_at(settings: Settings, text: Callable[[], bytes]) -> Listener:
     """Show what `text` gives where the settings say, until it is stopped.
 
     Raises:
-        OSError: somebody else listens there.
+        SystemExit: METRICS_PORT is taken.
     """
-    return Listener(settings.metrics.host, settings.metrics.port, text).start()
+    host, port = settings.metrics.host, settings.metrics.port
+    try:
+        return Listener(host, port, text).start()
+    except OSError as error:
+        raise SystemExit(f"colloquy: METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def measure_volumes(settings: Settings) -> dict[str, tuple[int, int]]:
+    """Return what is free, and what there is, of the volumes of the data folder and of the blobs, in bytes; blocking."""
+    folders = {"data": settings.data} | ({} if settings.bucket else {"blobs": settings.blob_dir})
+    volumes = {name: shutil.disk_usage(folder) for name, folder in folders.items() if folder.is_dir()}
+    return {name: (volume.free, volume.total) for name, volume in volumes.items()}

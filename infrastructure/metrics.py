@@ -55,7 +55,7 @@ def show_at(settings: Settings, text: Callable[[], bytes]) -> Listener:
 
 
 def measure_volumes(settings: Settings) -> dict[str, tuple[int, int]]:
-    """Return what is free, and what there is, of the volumes of the data folder and of the blobs, in bytes; blocking."""
+    """Return the free bytes, and all, of the volumes of the data folder and of the blobs; blocking."""
     folders = {"data": settings.data} | ({} if settings.bucket else {"blobs": settings.blob_dir})
     volumes = {name: shutil.disk_usage(folder) for name, folder in folders.items() if folder.is_dir()}
     return {name: (volume.free, volume.total) for name, volume in volumes.items()}

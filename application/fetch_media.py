@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-from application.ports.blobs import BlobStore
+from application.ports.blobs import BlobDamaged, BlobStore
 from domain.errors import MediaRejected
 from domain.task import MediaSource
 
@@ -17,7 +17,10 @@ async def fetch_media(blobs: BlobStore, media: MediaSource, into: Path) -> Path:
         MediaRejected: `input_changed`, it is not what it was when it was accepted.
         StorageFull, StorageUnavailable: as the store says.
     """
-    path = await blobs.fetch(media.key, into)
+    try:
+        path = await blobs.fetch(media.key, into)
+    except BlobDamaged as error:  # however often it is asked for
+        raise MediaRejected("the recording was changed after it was accepted", code="input_changed") from error
     changed = await asyncio.to_thread(_differs, path, media)
     if not changed and media.etag and not media.sha256:
         # Nobody had read it when it was accepted. The store's own mark, looked at afterwards, covers the reading too.

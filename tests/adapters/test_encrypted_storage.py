@@ -16,8 +16,11 @@ from adapters.storage.memory import MemoryBlobStore
 from adapters.storage.s3 import S3BlobStore
 from adapters.storage.sealed_stream import CHUNK, HEADER, SEALED_CHUNK, plain_size
 from adapters.system import SystemClock
+from application.fetch_media import fetch_media
 from application.ports.blobs import BlobDamaged, BlobStore
 from application.ports.vault import Vault
+from domain.errors import MediaRejected
+from domain.task import MediaSource
 from tests.adapters.test_storage import files_below
 from tests.adapters.test_vault import keyring
 from tests.contracts.blob_store import BIG, BlobStoreContract, chunked, content_of, info_of, keys_of, written
@@ -192,3 +195,14 @@ async def test_an_adopted_file_leaves_nothing_plain(tmp_path: Path, vault: Vault
     assert not any(BIG[at : at + 32] in each for each in stored for at in range(0, len(BIG) - 32, CHUNK // 2))
     path = await store.fetch("media/b", tmp_path / "local")
     assert hashlib.sha256(path.read_bytes()).hexdigest() == hashlib.sha256(BIG).hexdigest()
+
+
+async def test_u08_a_recording_that_was_tampered_with_is_refused_for_good(
+    store: EncryptedBlobStore, inner: MemoryBlobStore, tmp_path: Path
+) -> None:
+    await store.put("media/a", chunked(BIG))
+    inner._blobs["media/a"] = inner._blobs["media/a"][:-1]
+    with pytest.raises(MediaRejected) as refused:
+        await fetch_media(store, MediaSource(key="media/a", filename="a", size=len(BIG)), tmp_path / "into")
+    assert refused.value.reason == "input_changed"
+    assert not (tmp_path / "into").exists()

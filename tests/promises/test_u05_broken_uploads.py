@@ -143,7 +143,7 @@ async def sweep(store: BlobStore, *, stale: timedelta) -> None:
 
 
 def test_u05_a_sweep_comes_in_time() -> None:
-    chores = make_chores(None, None, None, None)  # type: ignore[arg-type] # nothing is done here
+    chores = make_chores(None, None, None, None, None)  # type: ignore[arg-type] # nothing is done here
     every = next(chore.every for chore in chores._chores if chore.name == "uploads")
     assert STALE + every * 1.2 <= timedelta(minutes=10)
 

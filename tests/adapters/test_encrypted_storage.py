@@ -203,6 +203,6 @@ async def test_u08_a_recording_that_was_tampered_with_is_refused_for_good(
     await store.put("media/a", chunked(BIG))
     inner._blobs["media/a"] = inner._blobs["media/a"][:-1]
     with pytest.raises(MediaRejected) as refused:
-        await fetch_media(store, MediaSource(key="media/a", filename="a", size=len(BIG)), tmp_path / "into")
+        await fetch_media(store, MediaSource(key="media/a", filename="a", size=len(BIG), sha256=""), tmp_path / "into")
     assert refused.value.reason == "input_changed"
     assert not (tmp_path / "into").exists()

@@ -36,9 +36,9 @@ _QUEUED = 1_000
 _OWNERS = 10
 _POLLS = 1_000
 _WATCHED_SECONDS = 20.0
-_TUNED = {"WORKER_POLL_SECONDS": "30", "WORKER_SWEEPS": "false", "DATABASE_CONNECTIONS": "1", "DATABASE_OVERFLOW": "1"}
+_TUNED = {"WORKER_POLL_SECONDS": "30", "WORKER_SWEEPS": "false", "DATABASE_CONNECTIONS": "2", "DATABASE_OVERFLOW": "0"}
 _BUSY = {
-    "ASR_SCRIPT": "sleep:5", "ENGINE_WINDOW_SECONDS": "10", "ENGINE_CONCURRENCY": "8", "ENGINE_PRELOAD": "",
+    "ASR_SCRIPT": "sleep:20", "ENGINE_WINDOW_SECONDS": "60", "ENGINE_CONCURRENCY": "8", "ENGINE_PRELOAD": "",
     "ENGINE_EXPRESS_MB": "0",
 }  # fmt: skip
 
@@ -164,17 +164,17 @@ def _share(settings: dict[str, str], *, tasks: int) -> Share:
         worker = cluster.worker(wait=False)
         wait_until(lambda: "worker_ready" in worker.log, seconds=120, what="the worker")
         if tasks:
-            clip = looped(Path(folder) / "clip.wav", 120)
+            clip = looped(Path(folder) / "clip.wav", 300)
             started = [api.submit(clip, {"diarization": "false"}) for _ in range(tasks)]
             wait_until(
                 lambda: all(api.status(task)["phase"] == "transcribing" for task in started), seconds=60, what="tasks"
             )
         time.sleep(3)
         both = _watch(postgres, url, broker)
-        return Share(
-            *(max(0.0, mine - without) for mine, without in zip(both[:4], alone[:4], strict=True)),
-            connections=int(both[4] - alone[4]),
+        transactions, database, commands, there, held = (
+            max(0.0, mine - without) for mine, without in zip(both, alone, strict=True)
         )
+        return Share(transactions, database, commands, there, int(held))
 
 
 def _watch(postgres: PostgresServer, url: str, broker: RedisServer) -> tuple[float, float, float, float, float]:

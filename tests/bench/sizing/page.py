@@ -1,6 +1,6 @@
 """SIZING.md: the words are in `page.md`; here are its tables and figures, from measurements and from the simulation."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,7 +170,7 @@ def _drawn_waits(waits: list[list[float]]) -> str:
     )
 
 
-def _drawn_cores(together: Mapping[str, list[tuple[float, ...]]]) -> str:
+def _drawn_cores(together: Mapping[str, Sequence[Sequence[float]]]) -> str:
     return drawn(
         "Cores that PostgreSQL spends on a fleet, half of it busy",
         Axis(title="workers", marks=FLEETS, logarithmic=True),

@@ -13,8 +13,12 @@ FLEETS = (1, 3, 10, 100, 1_000)
 DAYS = (10, 100, 1_000, 10_000)
 BUSIEST = 0.15
 """Part of a day's audio that comes in its busiest hour, as in an office's day."""
-PATIENCE = 60.0
+PATIENCE, LONG_PATIENCE = 300.0, 3_600.0
+"""Seconds that 19 of 20 short recordings, and of the longer ones, may take longer than alone."""
 _MOST = 1_500
+_HOURS = 5_400.0
+_WARM = 3
+"""A fleet begins idle: of the recordings the first third is not counted."""
 
 
 def percentile(values: Sequence[float], part: float) -> float:
@@ -38,10 +42,14 @@ def delays(outcome: Outcome, costs: Costs, *, shorter: float = math.inf, longer:
 
 
 def simulate(costs: Costs, fleet: Fleet, load: float, *, seed: int = 5) -> Outcome:
-    """Run a fleet that is busy for that part of its time, long enough for thousands of recordings."""
+    """Run a fleet that is busy for that part of its time, until it has forgotten how it began."""
     rate = load * fleet.workers * fleet.places / (costs.longest * mean_length())
-    count = max(3_000, 12 * fleet.workers)
-    return Simulation(recordings(rate, count / rate, seed=seed), costs, fleet, seed=seed).run()
+    return _run(costs, fleet, rate, max(_HOURS, 2_000 / rate), seed)
+
+
+def _run(costs: Costs, fleet: Fleet, rate: float, lasting: float, seed: int) -> Outcome:
+    outcome = Simulation(recordings(rate, lasting, seed=seed), costs, fleet, seed=seed).run()
+    return replace(outcome, tasks=[task for task in outcome.tasks if task.recording.at > lasting / _WARM])
 
 
 def waiting(costs: Costs) -> Iterator[list[float]]:
@@ -56,14 +64,15 @@ def waiting(costs: Costs) -> Iterator[list[float]]:
 
 
 def needed(costs: Costs, hours: float) -> int | None:
-    """Workers so that in the busiest hour 19 of 20 short recordings wait a minute at most; None: beyond the table."""
+    """Workers with four tasks in flight that are patient enough in the busiest hour; None: beyond the table."""
     rate = hours * BUSIEST / mean_length()
     load = rate * mean_length() * costs.longest
     workers = max(1, math.ceil(load))
     while workers <= _MOST:
         if load < workers * 0.995:
-            outcome = Simulation(recordings(rate, max(3_600, 800 / rate), seed=6), costs, Fleet(workers=workers)).run()
-            if percentile(delays(outcome, costs, shorter=SHORT), 0.95) <= PATIENCE:
+            outcome = _run(costs, Fleet(workers=workers, slots=4), rate, max(_HOURS, 600 / rate), seed=6)
+            short, long = delays(outcome, costs, shorter=SHORT), delays(outcome, costs, longer=SHORT)
+            if percentile(short, 0.95) <= PATIENCE and percentile(long, 0.95) <= LONG_PATIENCE:
                 return workers
         workers += max(1, workers // 20)
     return None

@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from tests.bench.sizing.simulation import Recording
 
@@ -22,6 +23,7 @@ def length(dice: random.Random) -> float:
     return min(most, max(5.0, median * math.exp(dice.gauss(0, spread))))
 
 
+@cache
 def mean_length(seed: int = 9, sample: int = 50_000) -> float:
     """Of many, in seconds."""
     dice = random.Random(seed)

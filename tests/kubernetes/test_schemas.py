@@ -1,5 +1,6 @@
 """Every object is what Kubernetes, KEDA and Prometheus' operator take: no field misspelt, none missing."""
 
+import importlib
 import json
 from functools import cache
 from typing import Any
@@ -17,11 +18,8 @@ OURS = ("monitoring.coreos.com/v1", "keda.sh/v1alpha1")
 @cache
 def schema(what: str) -> dict[str, Any]:
     """The schema of a custom resource, as its project publishes it; no field is taken that it does not know."""
-    # They take a second or two to import.
-    if what == "ScaledObject":
-        from cloudcoil.models.keda import v1alpha1 as published  # noqa: PLC0415
-    else:
-        from cloudcoil.models.prometheus_operator import v1 as published  # noqa: PLC0415
+    family = "keda.v1alpha1" if what == "ScaledObject" else "prometheus_operator.v1"
+    published = importlib.import_module(f"cloudcoil.models.{family}")  # which takes a second or two
     known: dict[str, Any] = getattr(published, what).model_json_schema(by_alias=True)
     for each in (known, *known["$defs"].values()):
         if "properties" in each:

@@ -4,22 +4,18 @@ Blobs from before it was switched on are read as they are, if `accept_plain` say
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
-from io import FileIO
 from pathlib import Path
-from typing import cast
 
 from adapters.storage.keys import checked
-from adapters.storage.room import room
+from adapters.storage.sealed_pieces import Source, batches, generator, joined, pieces, written
 from adapters.storage.sealed_stream import (
     CHUNK,
     HEADER,
     MAGIC,
     SEALED_CHUNK,
-    Chunks,
     Header,
     begun,
     plain_size,
@@ -27,9 +23,6 @@ from adapters.storage.sealed_stream import (
 from adapters.uninterrupted import uninterrupted
 from application.ports.blobs import BlobDamaged, BlobInfo, BlobNotFound, BlobStat, BlobStore
 from application.ports.vault import KeyUnknown, Vault
-
-_BATCH = 16 * CHUNK
-"""Bytes that are worth a hop to a thread and back."""
 
 
 class EncryptedBlobStore(BlobStore):
@@ -47,8 +40,8 @@ class EncryptedBlobStore(BlobStore):
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> BlobInfo:
         """Encrypt the chunks on their way."""
-        source = _Source()
-        async with aclosing(self._sealed(checked(key), _batches(chunks), source)) as sealed:
+        source = Source()
+        async with aclosing(self._sealed(checked(key), batches(chunks), source)) as sealed:
             await self._inner.put(key, sealed)
         return source.info(key)
 
@@ -56,7 +49,7 @@ class EncryptedBlobStore(BlobStore):
         """Encrypt the file into the store, then remove it."""
         checked(key)
         with await asyncio.to_thread(source.open, "rb", 0) as file:
-            info = await self.put(key, _pieces(file))
+            info = await self.put(key, pieces(file))
         await asyncio.to_thread(source.unlink)
         return info
 
@@ -91,7 +84,7 @@ class EncryptedBlobStore(BlobStore):
 
     async def copy(self, source: str, key: str) -> BlobStat:
         """Encrypt the blob anew: what is encrypted for one name is not readable under another."""
-        async with aclosing(_generator(self.open(source))) as chunks:
+        async with aclosing(generator(self.open(source))) as chunks:
             await self.put(key, chunks)
         copied = await self.stat(key)
         if copied is None:
@@ -104,9 +97,9 @@ class EncryptedBlobStore(BlobStore):
             return await self._inner.fetch(key, into)
         try:
             with await asyncio.to_thread(into.open, "wb", 0) as file:
-                async with aclosing(_generator(self.open(key))) as chunks:
+                async with aclosing(generator(self.open(key))) as chunks:
                     async for chunk in chunks:
-                        await uninterrupted(asyncio.to_thread(_written, file, chunk))
+                        await uninterrupted(asyncio.to_thread(written, file, chunk))
         except BaseException:
             await asyncio.to_thread(into.unlink, missing_ok=True)
             raise
@@ -132,17 +125,17 @@ class EncryptedBlobStore(BlobStore):
     async def encrypted(self, key: str) -> AsyncGenerator[bytes, None]:
         """Give the blob as it is to be stored: as it is stored, or encrypted now; raises BlobNotFound."""
         if await self.plain(key):
-            content = _batches(_generator(self._inner.open(key)))
-            made = self._sealed(key, content, _Source())
+            content = batches(generator(self._inner.open(key)))
+            made = self._sealed(key, content, Source())
         else:
-            made = _generator(self._inner.open(key))
+            made = generator(self._inner.open(key))
         async with aclosing(made) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def _start(self, key: str) -> bytes:
         start = b""
-        async with aclosing(_generator(self._inner.open(key, end=HEADER))) as chunks:
+        async with aclosing(generator(self._inner.open(key, end=HEADER))) as chunks:
             async for chunk in chunks:
                 start += chunk
         return start
@@ -157,7 +150,7 @@ class EncryptedBlobStore(BlobStore):
 
     async def _range(self, key: str, header: Header | None, start: int, end: int | None) -> AsyncGenerator[bytes, None]:
         if header is None:
-            async with aclosing(_generator(self._inner.open(key, start=start, end=end))) as chunks:
+            async with aclosing(generator(self._inner.open(key, start=start, end=end))) as chunks:
                 async for chunk in chunks:
                     yield chunk
         elif end is None or end > start:
@@ -180,77 +173,28 @@ class EncryptedBlobStore(BlobStore):
         place = HEADER + first * SEALED_CHUNK
         held, number = bytearray(), first
         until = None if left is None else place + left
-        async with aclosing(_generator(self._inner.open(key, start=place, end=until))) as stored:
+        async with aclosing(generator(self._inner.open(key, start=place, end=until))) as stored:
             async for piece in stored:
                 held += piece
                 left = None if left is None else left - len(piece)
                 # A chunk is decrypted once something follows it.
                 if ready := (len(held) - 1) // SEALED_CHUNK:
                     whole = held[: ready * SEALED_CHUNK]
-                    yield await asyncio.to_thread(_joined, chunks, whole, number, last=False)
+                    yield await asyncio.to_thread(joined, chunks, whole, number, last=False)
                     del held[: len(whole)]
                     number += ready
         if left == 0:
             return
         if held:
-            yield await asyncio.to_thread(_joined, chunks, held, number, last=True)
+            yield await asyncio.to_thread(joined, chunks, held, number, last=True)
         elif number == 0:
             raise BlobDamaged(key)
 
     async def _sealed(
-        self, key: str, batches: AsyncGenerator[bytes, None], source: "_Source"
+        self, key: str, content: AsyncGenerator[bytes, None], source: Source
     ) -> AsyncGenerator[bytes, None]:
         header, chunks = begun(key, await self._vault.current())
         yield header
-        async with aclosing(batches):
-            async for batch in batches:
+        async with aclosing(content):
+            async for batch in content:
                 yield await asyncio.to_thread(source.seal, chunks, batch)
-
-
-class _Source:
-    """Plain content that is hashed and encrypted, batch by batch; the one that is not full is the last."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._size = 0
-
-    def seal(self, chunks: Chunks, batch: bytes) -> bytes:
-        first = self._size // CHUNK
-        self._hash.update(batch)
-        self._size += len(batch)
-        return chunks.seal(batch, first, last=len(batch) < _BATCH)
-
-    def info(self, key: str) -> BlobInfo:
-        return BlobInfo(key=key, size=self._size, sha256=self._hash.hexdigest())
-
-
-async def _batches(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """Give full batches, then one that is not full."""
-    held = bytearray()
-    async for chunk in chunks:
-        held += chunk
-        while len(held) >= _BATCH:
-            yield bytes(held[:_BATCH])
-            del held[:_BATCH]
-    yield bytes(held)
-
-
-async def _pieces(file: FileIO) -> AsyncGenerator[bytes, None]:
-    while piece := await uninterrupted(asyncio.to_thread(file.read, _BATCH)):
-        yield piece
-
-
-def _generator(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Take the iterator for the generator that it is in every store, so that it can be closed."""
-    return cast("AsyncGenerator[bytes, None]", chunks)
-
-
-def _joined(chunks: Chunks, stored: bytearray, first: int, *, last: bool) -> bytes:
-    return b"".join(chunks.open(stored, first, last=last))
-
-
-def _written(file: FileIO, chunk: bytes) -> None:
-    rest = memoryview(chunk)
-    with room():
-        while rest:
-            rest = rest[file.write(rest) :]

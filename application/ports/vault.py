@@ -79,7 +79,7 @@ class Vault(Protocol):
 
     @abstractmethod
     async def current(self) -> VaultKey:
-        """Return the key under which to wrap what is new; it opens the vault if nobody has yet, and raises as `open`."""
+        """Return the key under which to wrap what is new; it opens the vault if need be, and raises as `open`."""
 
     @abstractmethod
     async def key(self, key_id: UUID) -> VaultKey:

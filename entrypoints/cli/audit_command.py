@@ -37,8 +37,8 @@ def audit(
 
     from application.ports.audit import AuditFilter
     from entrypoints.cli.beside import beside
-    from entrypoints.http.audit import AuditFormat as FileFormat
-    from entrypoints.http.audit import lines, shown
+    from entrypoints.http.schemas_audit import AuditFormat as FileFormat
+    from entrypoints.http.schemas_audit import lines, shown
     from infrastructure.container import Container
 
     only = AuditFilter(

@@ -46,7 +46,8 @@ NEEDLES = [
     form
     for number in NUMBERS
     for form in (
-        json.dumps(number)[:10].encode(), struct.pack("<d", number), struct.pack("<f", number), struct.pack(">d", number),
+        json.dumps(number)[:10].encode(), struct.pack("<d", number), struct.pack("<f", number),
+        struct.pack(">d", number),
     )
 ]  # fmt: skip
 

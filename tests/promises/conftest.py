@@ -6,7 +6,9 @@ import pytest
 PATIENT = (
     "test_c6",
     "test_d0",
+    "test_o01",
     "test_o02",
+    "test_o06",
     "test_o07",
     "test_o08",
     "test_o10_end_to_end",

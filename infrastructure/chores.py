@@ -27,7 +27,7 @@ _UPLOADS = timedelta(seconds=100)
 _DELIVERIES = timedelta(hours=1)
 _AUDIT = timedelta(hours=1)
 _STORAGE = timedelta(minutes=5)
-"""A second's work for half a million tasks, in steps of milliseconds."""
+"""Some seconds' work for half a million tasks, in steps of milliseconds."""
 _RECONCILING = timedelta(hours=6)
 """It lists the whole store, and what it finds is a day old at least."""
 

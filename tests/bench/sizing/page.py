@@ -166,7 +166,10 @@ def _drawn_waits(waits: list[list[float]]) -> str:
         "By how much the slowest 1 in 20 short recordings takes longer",
         Axis(title="load of the recognisers, %", marks=loads),
         Axis(title="seconds", marks=(1, 10, 100, 1_000, 10_000), logarithmic=True),
-        {f"{int(row[0]):,} workers": [*zip(loads, row[1 : len(loads) + 1], strict=True)] for row in waits},
+        {
+            f"{int(row[0]):,} worker{'s' * (row[0] > 1)}": [*zip(loads, row[1 : len(loads) + 1], strict=True)]
+            for row in waits
+        },
     )
 
 

@@ -30,9 +30,9 @@ class TestMemoryUsage(OverMemory, UsageRepositoryContract, adapter=MemoryUsage):
 
 
 class AddsEveryMeasure(MemoryUsage):
-    async def measure(self, task_id: TaskId, *, audio_ms: int) -> None:
+    async def measure(self, task_id: TaskId, *, audio_ms: int | None = None, size: int | None = None) -> None:
         before = self._charges[task_id].audio_ms if task_id in self._charges else 0
-        await super().measure(task_id, audio_ms=before + audio_ms)
+        await super().measure(task_id, audio_ms=before + (audio_ms or 0), size=size)
 
 
 class NeverRolls(MemoryUsage):

@@ -65,7 +65,8 @@ class SqlAudit(AuditRepository):
 
 def _to_row(fact: Fact, now: datetime | None) -> dict[str, Any]:
     return {
-        "id": _ids.new(), "at": database_now() if now is None else now - fact.age, "action": fact.action.value, "thing": fact.thing.value,
+        "id": _ids.new(), "at": database_now() if now is None else now - fact.age,
+        "action": fact.action.value, "thing": fact.thing.value,
         "object": fact.object, "actor": fact.actor, "owner": fact.owner, "detail": fact.detail,
         "request_id": fact.request_id, "address": fact.address,
     }  # fmt: skip

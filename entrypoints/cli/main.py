@@ -179,8 +179,9 @@ def reconcile(
 
 @app.command()
 def health(
-    ready: Annotated[bool, typer.Option("--ready", help="Whether they can do their work, not only whether they live.")]
-    = False,
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Whether they can do their work, not only whether they live.")
+    ] = False,
 ) -> None:
     """Say how the processes on this machine are; non-zero when one is unwell, or none runs."""
     from entrypoints.cli.health import report

@@ -1,0 +1,1 @@
+"""The container, part by part; each part knows those before it."""

@@ -58,10 +58,8 @@ curl: # examples are typed as people type them
 	  || { echo "the tests run examples with curl: apt-get install curl"; exit 1; }
 
 .PHONY: kubectl
-kubectl: # manifests are rendered by its kustomize, which asks no cluster; Debian 12 packages one that is too old
-	@kubectl kustomize --help >/dev/null 2>&1 \
-	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y kubernetes-client >/dev/null \
-	  && kubectl kustomize --help >/dev/null 2>&1; } \
+kubectl: $(VENV)/.ready-dev # manifests are rendered by its kustomize, which asks no cluster; Debian 12 packages one that is too old
+	@kubectl kustomize --help >/dev/null 2>&1 || test -x $(BIN)/kubectl || $(BIN)/python -m tests.kubernetes.fetch_kubectl $(BIN)/kubectl \
 	  || { echo "the tests render the manifests with kubectl, 1.21 or newer: https://kubernetes.io/docs/tasks/tools/"; exit 1; }
 
 .PHONY: prometheus

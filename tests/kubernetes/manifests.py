@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,13 +16,18 @@ OVERLAYS = ("cpu", "gpu", "keda")
 Object = dict[str, Any]
 
 
+def _kubectl() -> str:
+    """Find the one that `make test` brought, or the machine's."""
+    beside = Path(sys.executable).with_name("kubectl")
+    if found := beside if beside.exists() else shutil.which("kubectl"):
+        return str(found)
+    raise RuntimeError("the tests render manifests with kubectl, 1.21 or newer: `make kubectl`")
+
+
 @cache
 def rendered(folder: str) -> list[Object]:
     """Every object of one kustomization."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        raise RuntimeError("the tests render manifests with kubectl, 1.21 or newer")
-    done = subprocess.run([kubectl, "kustomize", str(FOLDER / folder)], capture_output=True, text=True, check=False)
+    done = subprocess.run([_kubectl(), "kustomize", str(FOLDER / folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"kustomize warns: {done.stderr}"
     return [*yaml.safe_load_all(done.stdout)]

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ async def _passes(test: Callable[..., Any], fixtures: dict[str, Callable[[], Any
             made = fixtures[name]()
             if hasattr(made, "__aexit__"):
                 made = await stack.enter_async_context(made)
-            elif hasattr(made, "__exit__"):
+            elif hasattr(made, "__exit__") and not isinstance(made, Path):  # which is none any more
                 made = stack.enter_context(made)
             wanted[name] = made
         try:

@@ -40,6 +40,7 @@ class Api:
             shown = showing(self.container, self.settings, self.probe, whole=True)
             self.numbers = await undo.enter_async_context(shown)
             self.spool_dir = await join(self.container, self.settings, self.settings.spool_dir, undo)
+            await self.probe.forget()
             self._undo = undo.pop_all()
         return self
 

@@ -75,6 +75,12 @@ class Probe:
         # Whoever gives up does not take the answer from the others.
         return {**self._own(), **await asyncio.shield(self._looking)}
 
+    async def forget(self) -> None:
+        """Look anew from now on: what was seen while the process was still starting counts no more."""
+        if self._looking is not None:
+            await asyncio.wait([self._looking])
+        self._looking, self._looked_at = None, float("-inf")
+
     async def _look(self) -> dict[str, str]:
         for part, check in self._checks.items():
             # A part that hangs is asked once, not once a second by ever more threads.

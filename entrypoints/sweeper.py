@@ -37,6 +37,7 @@ class SweeperProcess:
             await undo.enter_async_context(beating(self.settings, "sweeper", self.probe))
             await undo.enter_async_context(showing(self.container, self.settings, self.probe, whole=True))
             await join(self.container, self.settings, self.settings.work_dir, undo)
+            await self.probe.forget()
             self._undo = undo.pop_all()
         return self
 

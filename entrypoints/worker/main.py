@@ -46,6 +46,7 @@ class WorkerProcess:
                 self.container, self.settings, self.settings.work_dir, undo, sweeps=self.settings.worker.sweeps
             )
             self.container.work_dir.override(own)
+            await self.probe.forget()
             await undo.enter_async_context(showing(self.container, self.settings, self.probe, works=True))
             hosts, bell = self.container.hosts(), self.container.bell()
             undo.push_async_callback(asyncio.to_thread, hosts.close)

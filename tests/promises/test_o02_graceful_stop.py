@@ -143,7 +143,8 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Instal
 def test_o02_nothing_in_flight_is_lost_and_readiness_fails_first(installed: Installation, recording: Path) -> None:
     service = installed.api
     for number in range(ROUNDS):
-        assert readiness(service)[0] == 200
+        ready = readiness(service)
+        assert ready[0] == 200, ready
         with curl_upload(service, recording, UPLOAD_SECONDS) as curl, Callers(service) as callers:
             time.sleep(1.0)
             assert service.process is not None

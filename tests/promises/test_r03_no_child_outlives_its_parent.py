@@ -14,6 +14,7 @@ from tests.adapters.processes import children, running, wait_until
 PARENT = """
 import sys, time
 from pathlib import Path
+import structlog
 from adapters.hosting.hosted import HostedTranscriptionEngine
 from adapters.hosting.policy import Hosting
 from adapters.scripted.engine import ScriptedEngine
@@ -22,6 +23,7 @@ from application.ports.asr import RecognitionRequest
 from domain.media import DecodedAudio
 from domain.span import Span
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 engine = HostedTranscriptionEngine(ScriptedEngine(Script.parse(sys.argv[1])), Hosting())
 audio, window = DecodedAudio(path=Path("not-read"), duration=60_000), Span(0, 60_000)
 engine.start()

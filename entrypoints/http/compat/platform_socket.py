@@ -59,6 +59,7 @@ class FollowedJobs:
         self._tasks = tasks
         self._follow = follow
         self._telling: dict[TaskId, asyncio.Task[None]] = {}
+        self._told: set[TaskId] | None = None
         self._turn = asyncio.Lock()
 
     async def run(self, leaving: Leaving) -> None:
@@ -81,16 +82,22 @@ class FollowedJobs:
 
     async def _look(self) -> None:
         while True:
-            for task in await self._tasks.page(self._owner, before=None, limit=MOST_JOBS):
-                if not task.status.final and task.id not in self._telling:
-                    self._telling[task.id] = asyncio.create_task(self._tell(task.id))
+            page = await self._tasks.page(self._owner, before=None, limit=MOST_JOBS)
+            if self._told is None:
+                self._told = {task.id for task in page if task.status.final}
+            self._told &= {task.id for task in page}
+            # A job may come and end between two looks: that it did is told too.
+            for task in page:
+                if task.id not in self._told and task.id not in self._telling:
+                    self._telling[task.id] = asyncio.create_task(self._tell(task.id, self._told))
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _tell(self, task_id: TaskId) -> None:
+    async def _tell(self, task_id: TaskId, told: set[TaskId]) -> None:
         with suppress(TaskNotFound):  # it was deleted meanwhile
             async for event in self._follow(self._owner, task_id):
                 async with self._turn:
                     await self._socket.send_data(_encoder.encode(_message(event)).decode())
+        told.add(task_id)
         self._telling.pop(task_id, None)
 
 

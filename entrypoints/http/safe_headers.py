@@ -36,4 +36,4 @@ class SafeHeaders:
         if self._proxies.encrypted(scope):
             scope["scheme"] = _ENCRYPTED.get(scope["scheme"], scope["scheme"])
         local = Headers.from_scope(scope).get("host", "").partition(":")[0] == "localhost"
-        return {**_ALWAYS, **(_HSTS if scope["scheme"] in _ENCRYPTED.values() and not local else {})}
+        return {**_ALWAYS, **(_HSTS if scope.get("scheme") in _ENCRYPTED.values() and not local else {})}

@@ -212,8 +212,8 @@ class BringUp:
     def _caddy(self, service: Service) -> list[str]:
         """A stock Caddy reads the variant without the module; a test keeps the two equal."""
         stock = str(ROOT / "infrastructure/edge/Caddyfile.stock")
-        command = [stock if each == "/etc/caddy/Caddyfile" else each for each in service.command]
-        return self._located(self._translated(service, command))
+        written = zip(service.command, self._as_written(service), strict=True)
+        return [stock if each == "/etc/caddy/Caddyfile" else here for each, here in written]
 
     def _prometheus(self, service: Service) -> list[str]:
         command = ["prometheus", *self._as_written(service)]

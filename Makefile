@@ -29,7 +29,7 @@ lint: $(VENV)/.ready-dev
 	@$(BIN)/deptry . >$(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
 
 # Those marked `patient` wait for leases and deadlines most of the time, so they run beside the others, not after them.
-test: lint espeak curl postgres brokers faketime kubectl prometheus ## everything that `check` does, and the slow tests too
+test: lint espeak curl postgres brokers faketime iproute kubectl prometheus ## everything that `check` does, and the slow tests too
 	@$(BIN)/pytest -q -m "patient and not bench" --durations=15 --cache-clear -o cache_dir=$(VENV)/patient >$(VENV)/patient.log 2>&1 & beside=$$!; \
 	  $(BIN)/pytest -q -m "not bench and not patient" --durations=15 --cache-clear -o cache_dir=$(VENV)/others; others=$$?; \
 	  wait $$beside; patient=$$?; cat $(VENV)/patient.log; \
@@ -56,6 +56,11 @@ espeak: # the conversations of the end-to-end tests are spoken by espeak-ng
 curl: # examples are typed as people type them
 	@command -v curl >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y curl >/dev/null; } \
 	  || { echo "the tests run examples with curl: apt-get install curl"; exit 1; }
+
+.PHONY: iproute
+iproute: # a network in which every packet is heard is set up with ip
+	@command -v ip >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y iproute2 >/dev/null; } \
+	  || { echo "the tests set up networks with ip: apt-get install iproute2"; exit 1; }
 
 .PHONY: kubectl
 kubectl: $(VENV)/.ready-dev # manifests are rendered by its kustomize, which asks no cluster; Debian 12 packages one that is too old

@@ -69,6 +69,8 @@ async def test_r07_whoever_waits_for_a_hung_engine_stays_awake(hung: HostedTrans
 
 
 SUSPENDED = """
+import sys, structlog
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 from tests.promises.test_r07_hung_engines import *
 hosted = HostedTranscriptionEngine(ScriptedEngine(Script.parse("sleep:2")), Hosting(stall_seconds=2))
 print("works", flush=True)

@@ -24,7 +24,9 @@ def hub_answers(url: str, memory: Path) -> bool:
         pass  # never asked, or unreadable: ask
     answers = _ask(url)
     with contextlib.suppress(OSError):  # where models are mounted read-only, each start asks again
-        memory.parent.mkdir(parents=True, exist_ok=True)
+        # This may be the first that is written to a data folder, which is for nobody else.
+        memory.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        memory.parent.mkdir(exist_ok=True, mode=0o700)
         memory.write_text(json.dumps({"url": url, "asked_at": time.time(), "answers": answers}))
     return answers
 

@@ -41,12 +41,14 @@ def test_a_hub_that_answers_is_asked_once(hub: HTTPServer, tmp_path: Path) -> No
     assert hub.asked == 1  # type: ignore[attr-defined]
 
 
-def test_a_hub_that_refuses_is_remembered(tmp_path: Path) -> None:
+def test_a_hub_that_refuses_is_remembered_in_a_folder_for_nobody_else(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    memory = data / "models" / "hub.json"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        assert not hub_answers(url, tmp_path / "hub.json")
-    assert json.loads((tmp_path / "hub.json").read_text())["answers"] is False
+        assert not hub_answers(f"http://127.0.0.1:{taken.getsockname()[1]}", memory)
+    assert json.loads(memory.read_text())["answers"] is False
+    assert data.stat().st_mode & 0o077 == 0
 
 
 def test_a_hub_that_hangs_costs_two_seconds_once(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ _tasks, _checkpoints, _api_keys = tables.tasks, tables.checkpoints, tables.api_k
 _POSTGRES_FULL = "53100"
 _SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 """Another process has the file for too long, or the disk below it does not answer."""
-_RIVALS = 16
-"""Workers who may claim at the same instant without waiting for one another."""
+_RIVALS = (16, 256)
+"""Workers who may claim at the same instant without getting in one another's way; the few cost less to lay out."""
 
 _PUT_CHECKPOINT = text(
     "INSERT INTO checkpoints (task_id, name, payload)"
@@ -166,7 +166,7 @@ class SqlTasks(TaskRepository):
     async def page(
         self, owner: OwnerId, *, before: TaskId | None, limit: int, only: TaskFilter = EVERYTHING
     ) -> Sequence[Task]:
-        """Return the owner's tasks that pass, newest first."""
+        """Return the owner's tasks that pass, from the end that was asked for."""
         return [task_from_row(row) for row in await self._run(page_of(owner, only, before=before, limit=limit))]
 
     async def same(self, owner: OwnerId, content: str) -> Task | None:
@@ -178,11 +178,16 @@ class SqlTasks(TaskRepository):
         """Return queued tasks whose time has come; SQLite has one transaction at a time, so nobody else is claiming."""
         if not claiming or self._dialect != "postgresql":
             return await self._due(now, limit)
-        order = await self._due(now, max(limit, _RIVALS))
-        free = (await self._run(sql_turns.FIRST_FREE, {"ids": order})).scalar_one_or_none() if order else None
-        # Where all are being claimed, nothing is left. Who waited for one of those claims would wait for all that wait
-        # for it, too: fifty at once take seconds, and the last ones longer than a lock may take.
-        return order[order.index(free) :][:limit] if free else ()
+        for rivals in _RIVALS:
+            order = await self._due(now, max(limit, rivals))
+            free = (await self._run(sql_turns.FIRST_FREE, {"ids": order})).scalar_one_or_none() if order else None
+            if free:
+                return order[order.index(free) :][:limit]
+            if len(order) < rivals:
+                break
+        # All are being claimed. Who waited for one of those claims would wait for all that wait for it, too: fifty at
+        # once take seconds, and the last ones longer than a lock may take.
+        return ()
 
     async def _due(self, now: datetime, limit: int) -> list[TaskId]:
         rows = (await self._run(sql_turns.LINES, {"now": now})).all()
